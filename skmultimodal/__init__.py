@@ -1,0 +1,6 @@
+"""Learning from several kinds of data at once, the scikit-learn way."""
+
+from skmultimodal._layout import pack, unpack
+from skmultimodal._version import __version__
+
+__all__ = ["__version__", "pack", "unpack"]

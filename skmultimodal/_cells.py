@@ -1,0 +1,88 @@
+"""Cells of a raw frame: what counts as missing, and frames of other libraries."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def is_missing(cell: Any) -> bool:
+    """Whether a cell says "this sample lacks it": None, NaN, NA, NaT, "" or []."""
+    if cell is None or cell is pd.NA or cell is pd.NaT:
+        return True
+    if isinstance(cell, (str, bytes)):
+        return len(cell) == 0
+    if isinstance(cell, (float, np.floating)):
+        return bool(np.isnan(cell))
+    if isinstance(cell, (list, tuple)):
+        return all(is_missing(part) for part in cell)
+    if isinstance(cell, np.ndarray):
+        if cell.dtype.kind == "f":
+            return cell.size == 0 or bool(np.isnan(cell).all())
+        return cell.size == 0
+    if isinstance(cell, (np.datetime64, np.timedelta64)):
+        return bool(np.isnat(cell))
+    return False
+
+
+def missing_cells(X: Any) -> np.ndarray:
+    """(n, k) bool: which cells of a frame, series or array are missing."""
+    if isinstance(X, pd.Series):
+        return _missing_column(X)[:, None]
+    if isinstance(X, pd.DataFrame):
+        found = np.empty(X.shape, dtype=bool)
+        for k in range(X.shape[1]):
+            found[:, k] = _missing_column(X.iloc[:, k])
+        return found
+    if hasattr(X, "toarray"):
+        return np.isnan(X.toarray())
+    array = np.asarray(X)
+    array = array.reshape(len(array), -1)
+    if array.dtype.kind == "f":
+        return np.isnan(array)
+    if array.dtype.kind in "OUS":
+        return np.frompyfunc(is_missing, 1, 1)(array).astype(bool)
+    return np.zeros(array.shape, dtype=bool)
+
+
+def _missing_column(column: pd.Series) -> np.ndarray:
+    if column.dtype.kind in "biufcMm":
+        return np.asarray(column.isna(), dtype=bool)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return np.asarray(column.isna() | (column == ""), dtype=bool)
+    return np.fromiter(
+        (is_missing(cell) for cell in column), dtype=bool, count=len(column)
+    )
+
+
+def to_pandas(X: Any) -> Any:
+    """A polars frame as a pandas frame with the same cells; anything else as it is."""
+    if not type(X).__module__.startswith("polars"):
+        return X
+    if hasattr(X, "collect"):
+        X = X.collect()
+    if not hasattr(X, "columns"):
+        return _pandas_column(X)
+    return pd.DataFrame({name: _pandas_column(X[name]) for name in X.columns})
+
+
+def _pandas_column(column: Any) -> pd.Series:
+    dtype = column.dtype
+    if dtype.is_numeric() and not dtype.is_decimal():
+        return pd.Series(column.to_numpy(), name=column.name)
+    cells = column.to_list()
+    kind = str(dtype)
+    if kind.startswith(("Categorical", "Enum")):
+        return pd.Series(pd.Categorical(cells), name=column.name)
+    if kind.startswith(("Date", "Datetime", "Duration")):
+        if kind == "Date":
+            cells = [
+                c and datetime.datetime.combine(c, datetime.time()) for c in cells
+            ]
+        return pd.Series(cells, name=column.name)
+    if kind == "Boolean" and column.null_count() == 0:
+        return pd.Series(cells, dtype=bool, name=column.name)
+    return pd.Series(cells, dtype="str" if kind == "String" else object, name=column.name)
