@@ -421,7 +421,10 @@ def _first_split(
             group[groups[0]] = groups[1]
             group = group[rows]
         part_y = None if target is None else target[rows]
-        parts = next(iter(cv.split(np.zeros((len(rows), 1)), part_y, group)))
+        with warnings.catch_warnings():
+            # by the splitter; they are kept together below all the same
+            warnings.filterwarnings("ignore", "The groups parameter is ignored")
+            parts = next(iter(cv.split(np.zeros((len(rows), 1)), part_y, group)))
     masks = []
     for part in map(np.asarray, parts):
         if part.dtype.kind not in "bui" or (
