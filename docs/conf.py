@@ -1,0 +1,160 @@
+"""Sphinx configuration. Nothing here needs the network."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import pkgutil
+import re
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import skmultimodal
+from skmultimodal.fusion import NeuralFusion
+
+HERE = Path(__file__).parent
+
+project = "skmultimodal"
+author = "the skmultimodal developers"
+copyright = f"2026, {author}"
+version = release = skmultimodal.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "auto_examples/**/*.ipynb"]
+default_role = "obj"
+nitpicky = True
+# Other projects' names stay plain text: their inventories would need the network.
+nitpick_ignore_regex = [
+    (r"py:.*", r"(sklearn|imblearn|skorch|skrub|torch|numpy|pandas|polars|PIL)(\..*)?"),
+]
+
+autosummary_generate = True
+autodoc_typehints = "none"
+autodoc_default_options = {"members": True, "inherited-members": False}
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": r"plot_",
+    "ignore_pattern": r"demo_",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "remove_config_comments": True,
+    "min_reported_time": 0,
+    "within_subsection_order": "FileNameSortKey",
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"skmultimodal {release}"
+html_static_path = ["_static"]
+html_css_files = ["skmultimodal.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "show_prev_next": False,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": ["sphinx-version"],
+}
+html_sidebars = {"install": [], "changelog": [], "design": []}
+
+
+# -- pages written from the package itself, so that they never go stale ---------------
+
+
+def public_modules() -> dict[str, list[str]]:
+    """Every public folder of the package with the names it offers."""
+    found = {"skmultimodal": [n for n in skmultimodal.__all__ if n != "__version__"]}
+    for module in pkgutil.iter_modules(skmultimodal.__path__, "skmultimodal."):
+        if not module.name.rpartition(".")[2].startswith("_"):
+            names = getattr(importlib.import_module(module.name), "__all__", [])
+            found[module.name] = [n for n in names if not n.startswith("_")]
+    return {module: names for module, names in found.items() if names}
+
+
+def first_sentence(thing: object) -> str:
+    text = (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
+    return re.split(r"(?<=[.:])\s", text)[0].rstrip(":.")
+
+
+def api_page() -> str:
+    lines = ["API reference", "=============", ""]
+    seen: set[int] = set()
+    for module, names in public_modules().items():
+        things = {
+            name: getattr(importlib.import_module(module), name) for name in names
+        }
+        names = [name for name, thing in things.items() if id(thing) not in seen]
+        seen |= {id(thing) for thing in things.values()}
+        doc = first_sentence(importlib.import_module(module))
+        lines += [module, "-" * len(module), "", f"{doc}.", ""]
+        lines += [f".. currentmodule:: {module}", "", ".. autosummary::"]
+        lines += ["   :toctree: .", "   :nosignatures:", ""]
+        lines += [f"   {name}" for name in names]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def neural_fusions() -> list[type[NeuralFusion]]:
+    found, stack = [], [NeuralFusion]
+    while stack:
+        for cls in stack.pop().__subclasses__():
+            stack.append(cls)
+            if cls.__module__.startswith("skmultimodal.") and not inspect.isabstract(
+                cls
+            ):
+                found.append(cls)
+    levels = ["feature", "hierarchical", "relational", "decision"]
+    return sorted(found, key=lambda cls: (levels.index(cls.level), cls.__name__))
+
+
+def fusion_table() -> str:
+    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 15 30 55", ""]
+    lines += ["   * - level", "     - fusion", "     - in one line"]
+    for cls in neural_fusions():
+        lines += [
+            f"   * - {cls.level}",
+            f"     - :class:`~skmultimodal.fusion.{cls.__name__}`",
+            f"     - {first_sentence(cls)}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def changelog_page() -> str:
+    """CHANGELOG.md as reStructuredText: headings, lists, code and links are all it has."""
+    text = (HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    text = re.sub(r"`([^`]+)`", r"``\1``", text)
+    text = re.sub(r"\[([^\]]+)\]\((\S+?)\)", r"`\1 <\2>`__", text)
+    text = re.sub(r"^\[[^\]]+\]: .*$", "", text, flags=re.MULTILINE)
+    for marks, line in [("###", "~"), ("##", "-"), ("#", "=")]:
+        text = re.sub(
+            rf"^{marks} \[?([^\]\n]+)\]?(.*)$",
+            lambda m, line=line: f"{m[1]}{m[2]}\n{line * len(m[1] + m[2])}",
+            text,
+            flags=re.MULTILINE,
+        )
+    return text
+
+
+def write(file: str, text: str) -> None:
+    path = HERE / "generated" / file
+    path.parent.mkdir(exist_ok=True)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+write("api.rst", api_page())
+write("fusions.inc", fusion_table())
+write("changelog.inc", changelog_page())
