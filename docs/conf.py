@@ -93,13 +93,11 @@ def api_page() -> str:
     lines = ["API reference", "=============", ""]
     seen: set[int] = set()
     for module, names in public_modules().items():
-        things = {
-            name: getattr(importlib.import_module(module), name) for name in names
-        }
+        package = importlib.import_module(module)
+        things = {name: getattr(package, name) for name in names}
         names = [name for name, thing in things.items() if id(thing) not in seen]
         seen |= {id(thing) for thing in things.values()}
-        doc = first_sentence(importlib.import_module(module))
-        lines += [module, "-" * len(module), "", f"{doc}.", ""]
+        lines += [module, "-" * len(module), "", f"{first_sentence(package)}.", ""]
         lines += [f".. currentmodule:: {module}", "", ".. autosummary::"]
         lines += ["   :toctree: .", "   :nosignatures:", ""]
         lines += [f"   {name}" for name in names]
@@ -112,9 +110,8 @@ def neural_fusions() -> list[type[NeuralFusion]]:
     while stack:
         for cls in stack.pop().__subclasses__():
             stack.append(cls)
-            if cls.__module__.startswith("skmultimodal.") and not inspect.isabstract(
-                cls
-            ):
+            ours = cls.__module__.startswith("skmultimodal.")
+            if ours and not inspect.isabstract(cls):
                 found.append(cls)
     levels = ["feature", "hierarchical", "relational", "decision"]
     return sorted(found, key=lambda cls: (levels.index(cls.level), cls.__name__))
@@ -133,7 +130,7 @@ def fusion_table() -> str:
 
 
 def changelog_page() -> str:
-    """CHANGELOG.md as reStructuredText: headings, lists, code and links are all it has."""
+    """CHANGELOG.md as reStructuredText; it has headings, lists, code and links only."""
     text = (HERE.parent / "CHANGELOG.md").read_text(encoding="utf-8")
     text = re.sub(r"`([^`]+)`", r"``\1``", text)
     text = re.sub(r"\[([^\]]+)\]\((\S+?)\)", r"`\1 <\2>`__", text)

@@ -2,10 +2,10 @@
 A table with numbers, text and pictures
 =======================================
 
-A lost-property office keeps a table: what a thing is worth, how long it has been on the
-shelf, what the clerk noted, and a snapshot. Will it be claimed? Some things have no note
-and some no snapshot. One ``Pipeline`` reads all of it, and one ``GridSearchCV`` compares
-each modality alone with four ways to fuse them.
+A lost-property office keeps a table: what a thing is worth, how long it has been on
+the shelf, what the clerk noted, and a snapshot. Will it be claimed? Some things have no
+note and some no snapshot. One ``Pipeline`` reads all of it, and one ``GridSearchCV``
+compares each modality alone with four ways to fuse them.
 """
 
 # %%
@@ -13,8 +13,8 @@ each modality alone with four ways to fuse them.
 # ---------
 #
 # We make it up, so that we know what each modality can tell: worth and weeks tell a
-# little; a note may mention a name or a place; bright things are missed sooner than dull
-# ones. A picture is a cell like any other.
+# little; a note may mention a name or an address; bright things are missed sooner than
+# dull ones. A picture is a cell like any other.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -66,9 +66,7 @@ weeks = rng.integers(0, 12, n)
 bright, tells = rng.random((2, n)) < 0.5
 things = rng.choice(THINGS, n)
 colours = np.where(bright, rng.choice(BRIGHT, n), rng.choice(DULL, n))
-chance = (
-    0.9 * (np.log(worth) - 3) - 0.15 * (weeks - 6) + 2.2 * bright + 2.4 * tells - 2.4
-)
+chance = np.log(worth) - 3 - 0.2 * (weeks - 6) + 2.4 * bright + 2.4 * tells - 2.4
 y = np.where(rng.logistic(size=n) < chance * 1.5, "claimed", "left")
 X = pd.DataFrame(
     {
@@ -138,13 +136,12 @@ search = GridSearchCV(
     cv=StratifiedKFold(3, shuffle=True, random_state=0),
 ).fit(X, y)
 folds = np.array([search.cv_results_[f"split{k}_test_score"] for k in range(3)])
-pd.DataFrame({"ROC AUC": folds.mean(0), "sd": folds.std(0, ddof=1)}, list(names)).round(
-    3
-)
+auc = pd.DataFrame({"mean": folds.mean(0), "sd": folds.std(0, ddof=1)}, list(names))
+auc.round(3)
 
 # %%
-# Any fusion beats the best single modality here, because we made each of them tell a part
-# of it. On your data it may be otherwise: compare every time.
+# Any fusion beats the best single modality here, because we made each of them tell a
+# part of it. On your data it may be otherwise: compare every time.
 
 figure = plt.figure(figsize=(10, 4.6), layout="constrained")
 shelf, scores = figure.subfigures(1, 2, width_ratios=[1, 1.1])
