@@ -23,6 +23,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import (
     _check_feature_names_in,
     _check_method_params,
+    _check_n_features,
     _num_samples,
     check_is_fitted,
 )
@@ -205,7 +206,7 @@ class ModalityTransformer(ColumnTransformer):
         UserWarning
             If no row has a modality: it contributes no columns then, for good.
         """
-        X = _as_table(X, type(self).__name__)
+        X = as_table(X, type(self).__name__)
         self.__dict__.pop("modalities_", None)
         if not self._is_auto:
             if self.modalities is not None:
@@ -231,7 +232,8 @@ class ModalityTransformer(ColumnTransformer):
         ----------
         X : DataFrame, ndarray or polars DataFrame of shape (n_samples, n_columns)
             Raw data. Columns of a frame are found by name: their order does not
-            matter, and there may be more of them.
+            matter, and there may be more of them. An array after a frame in `fit` is
+            taken column by column, with a warning.
         **params : dict
             Metadata routed to the encoders.
 
@@ -247,7 +249,7 @@ class ModalityTransformer(ColumnTransformer):
             it.
         """
         check_is_fitted(self)
-        X = _as_table(X, type(self).__name__)
+        X = self._named(as_table(X, type(self).__name__))
         if isinstance(X, pd.DataFrame) and hasattr(self, "feature_names_in_"):
             for name, trans, *_ in self.transformers_:
                 if not _is(trans, "drop"):
@@ -393,6 +395,21 @@ class ModalityTransformer(ColumnTransformer):
             f"columns are {shown}.{hint} A sample that lacks a modality has None or "
             "NaN in its column, the column stays."
         )
+
+    def _named(self, X: Any) -> Any:
+        """An array as a frame, where `fit` has seen one: its columns by position."""
+        names = getattr(self, "feature_names_in_", None)
+        if names is None or not isinstance(X, np.ndarray):
+            return X
+        _check_n_features(self, X, reset=False)
+        warnings.warn(
+            f"X does not have valid feature names, but {type(self).__name__} was "
+            "fitted with feature names: its columns are taken in the order of `fit`.",
+            UserWarning,
+            stacklevel=3,
+        )
+        frame = pd.DataFrame(X, columns=names)
+        return frame.infer_objects() if X.dtype == object else frame
 
     def _labels(self, name: str) -> list[Any]:
         """Names of an entry's columns, or their positions."""
@@ -555,7 +572,7 @@ def _is(value: Any, word: str) -> bool:
     return isinstance(value, str) and value == word
 
 
-def _as_table(X: Any, owner: str) -> Any:
+def as_table(X: Any, owner: str) -> Any:
     """X as a pandas frame or a 2-D array that has rows and columns."""
     X = _check_X(to_pandas(X))
     if len(X.shape) != 2:
