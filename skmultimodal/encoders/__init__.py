@@ -1,0 +1,8 @@
+"""Encoders: one modality each, from raw cells to float32 columns."""
+
+from skmultimodal.encoders._image import ImageEncoder
+from skmultimodal.encoders._precomputed import PrecomputedEncoder
+from skmultimodal.encoders._tabular import TabularEncoder
+from skmultimodal.encoders._text import TextEncoder
+
+__all__ = ["ImageEncoder", "PrecomputedEncoder", "TabularEncoder", "TextEncoder"]

@@ -1,0 +1,141 @@
+"""One column of media cells: read from whatever holds it, unique parts found once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from skmultimodal._cells import is_missing, to_pandas
+
+
+@dataclass(frozen=True)
+class Column:
+    """The cells of one column, with what an error needs to name one of them."""
+
+    cells: list[Any]
+    labels: Any  # index of the frame, or None
+    name: str | None
+    frame: pd.DataFrame | None  # carries the feature name, where there is one
+
+    def where(self, row: int) -> str:
+        """``column 'photo', row 3 (label 17)``."""
+        column = f"column {self.name!r}, " if self.name is not None else ""
+        label = f" (label {self.labels[row]!r})" if self.labels is not None else ""
+        return f"{column}row {row}{label}"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The unique texts or pictures of a column, and which rows hold them."""
+
+    values: list[Any]
+    first_rows: list[int]  # the first row that holds each value
+    rows: np.ndarray  # (n_held,) row of each held part
+    which: np.ndarray  # (n_held,) position in `values` of each held part
+
+
+def read_column(X: Any, owner: str) -> Column:
+    """The cells of a series, of a one-column frame or array, or of a list."""
+    X = to_pandas(X)
+    if isinstance(X, pd.Series):
+        frame = None if X.name is None else X.to_frame()
+        return _column(list(X), X.index, X.name, frame)
+    if isinstance(X, pd.DataFrame):
+        if X.shape[1] != 1:
+            raise ValueError(_too_wide(owner, X.shape[1], tuple(X.columns)))
+        return _column(list(X.iloc[:, 0]), X.index, X.columns[0], X)
+    if isinstance(X, np.ndarray):
+        return _column(_array_cells(X, owner), None, None, None)
+    if isinstance(X, (list, tuple)):
+        return _column(list(X), None, None, None)
+    raise TypeError(
+        f"{owner} takes one column: a pandas or polars Series, a frame of one column, "
+        f"a list or a 1-D array of cells; got {type(X).__name__}."
+    )
+
+
+def _column(cells: list[Any], labels: Any, name: Any, frame: Any) -> Column:
+    return Column(cells, labels, None if name is None else str(name), frame)
+
+
+def _too_wide(owner: str, width: int, names: tuple[Any, ...]) -> str:
+    shown = f" ({', '.join(map(repr, names[:6]))})" if names else ""
+    return (
+        f"{owner} takes one column, got {width}{shown}: give each its own entry in "
+        "ModalityTransformer."
+    )
+
+
+def _array_cells(array: np.ndarray, owner: str) -> list[Any]:
+    if array.ndim == 0:
+        raise ValueError(
+            f"{owner} takes a column of cells, got a single value: put it in a list."
+        )
+    if array.ndim == 2:
+        if array.shape[1] != 1:
+            raise ValueError(_too_wide(owner, array.shape[1], ()))
+        return list(array[:, 0])
+    return list(array)  # 3-D and 4-D: a stack of pictures
+
+
+def is_several(cell: Any) -> bool:
+    """Whether a cell is a list of parts, and not one picture as nested numbers."""
+    if not isinstance(cell, (list, tuple)):
+        return False
+    return not any(isinstance(part, (list, tuple, int, float)) for part in cell)
+
+
+def unique_parts(column: Column) -> Parts:
+    """Find the unique parts by value; missing cells and parts hold none."""
+    known: dict[Hashable, int] = {}
+    values: list[Any] = []
+    first_rows: list[int] = []
+    rows: list[int] = []
+    which: list[int] = []
+    for row, cell in enumerate(column.cells):
+        if is_missing(cell):
+            continue
+        for part in cell if is_several(cell) else (cell,):
+            if is_missing(part):
+                continue
+            key = _key(part)
+            if key not in known:
+                known[key] = len(values)
+                values.append(part)
+                first_rows.append(row)
+            rows.append(row)
+            which.append(known[key])
+    return Parts(values, first_rows, np.array(rows, int), np.array(which, int))
+
+
+def _key(part: Any) -> Hashable:
+    if isinstance(part, (str, bytes)):
+        return part
+    if isinstance(part, PurePath):
+        return ("path", str(part))
+    if isinstance(part, np.ndarray) and part.dtype != object:
+        data = np.ascontiguousarray(part).data
+        digest = hashlib.blake2b(data, digest_size=16).digest() if part.size else b""
+        return (part.dtype.str, part.shape, digest)
+    if isinstance(part, (bool, int, float, np.generic)):
+        return (type(part).__name__, part.item() if hasattr(part, "item") else part)
+    return ("object", id(part))  # the column keeps it alive
+
+
+def gather(parts: Parts, features: np.ndarray, n_rows: int) -> np.ndarray:
+    """Give each row the mean over its readable parts, NaN where it has none."""
+    out = np.full((n_rows, features.shape[1]), np.nan, dtype=np.float32)
+    readable = ~np.isnan(features).any(axis=1)[parts.which]
+    rows, which = parts.rows[readable], parts.which[readable]
+    counts = np.bincount(rows, minlength=n_rows)
+    single = counts[rows] == 1
+    out[rows[single]] = features[which[single]]
+    for row in np.flatnonzero(counts > 1):
+        out[row] = features[which[rows == row]].mean(axis=0)
+    return out

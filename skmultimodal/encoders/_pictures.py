@@ -1,0 +1,273 @@
+"""Decoding: any cell that holds a picture becomes an RGB array of values in [0, 1]."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs
+_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
+
+
+class PictureError(ValueError):
+    """A picture that cannot be read: what was found, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """How pictures are read: shape, limits, and the range of arrays seen in `fit`."""
+
+    size: tuple[int, int]  # (height, width) to resize to
+    max_pixels: int
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    resample: int = Image.Resampling.BILINEAR
+    shortest_edge: int | None = None  # keep the proportions, whatever `size` says
+
+    def __call__(self, cell: Any) -> np.ndarray:
+        """(h, w, 3) float32 in [0, 1]."""
+        if isinstance(cell, np.ndarray) or _is_nested(cell):
+            return self._resized_array(self._array(np.asarray(cell)))
+        image = self._open(cell)
+        try:
+            picture = self._upright(image)
+        except PictureError:
+            raise
+        except Exception as error:
+            raise PictureError(
+                f"{_shown(cell)} is broken or truncated ({_reason(error)}). "
+                "Restore the file"
+            ) from error
+        if isinstance(picture, np.ndarray):
+            return self._resized_array(picture)
+        size = self._target(picture.height, picture.width)
+        if (picture.height, picture.width) != size:
+            picture = picture.resize(size[::-1], Image.Resampling(self.resample))
+        return np.asarray(picture, dtype=np.float32) / 255
+
+    def _open(self, cell: Any) -> Image.Image:
+        if isinstance(cell, Image.Image):
+            self._check_pixels(cell, cell.size)
+            return cell
+        if isinstance(cell, (bytes, bytearray, memoryview)):
+            source: Any = io.BytesIO(cell)
+        elif isinstance(cell, (str, PurePath)):
+            source = _file(os.fspath(cell))
+        else:
+            raise PictureError(
+                f"found {type(cell).__name__}; expected a path, bytes, a PIL image or "
+                "an array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
+            )
+        try:
+            image = Image.open(source)
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise PictureError(
+                f"{_shown(cell)} is larger than Pillow's limit ({error}). Shrink it, "
+                "or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+            ) from error
+        except Exception as error:
+            raise PictureError(
+                f"{_shown(cell)} is no picture that Pillow can read "
+                f"({_reason(error)}). Convert it to PNG or JPEG"
+            ) from error
+        self._check_pixels(cell, image.size)
+        if image.format == "JPEG":
+            height, width = self._target(image.height, image.width)
+            image.draft(None, (2 * width, 2 * height))
+        return image
+
+    def _target(self, height: int, width: int) -> tuple[int, int]:
+        if self.shortest_edge is None:
+            return self.size
+        scale = self.shortest_edge / min(height, width)
+        return max(1, round(height * scale)), max(1, round(width * scale))
+
+    def _check_pixels(self, cell: Any, size: tuple[int, int]) -> None:
+        if size[0] * size[1] > self.max_pixels:
+            raise PictureError(
+                f"{_shown(cell)} has {size[0]} x {size[1]} pixels, more than "
+                f"max_pixels={self.max_pixels}. Shrink it, or raise max_pixels if you "
+                "trust it"
+            )
+        if 0 in size:
+            raise PictureError(f"{_shown(cell)} has no pixels: size {size}")
+
+    def _upright(self, image: Image.Image) -> Image.Image | np.ndarray:
+        """RGB as the camera was held; an array where eight bits would lose some."""
+        image = ImageOps.exif_transpose(image)
+        if image.mode in _SIXTEEN_BIT:
+            grey = np.asarray(image, dtype=np.float32) / 65535
+            return np.repeat(grey.clip(0, 1)[:, :, None], 3, axis=2)
+        if image.mode == "F":
+            return self._array(np.asarray(image))
+        if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or (
+            "transparency" in image.info
+        ):
+            image = image.convert("RGBA")
+            white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+            image = Image.alpha_composite(white, image)
+        return image.convert("RGB")
+
+    def _array(self, array: np.ndarray) -> np.ndarray:
+        check_array_shape(array)
+        if array.shape[0] * array.shape[1] > self.max_pixels:
+            self._check_pixels(array, (array.shape[1], array.shape[0]))
+        if array.ndim == 2:
+            array = array[:, :, None]
+        low, high = value_range(array.dtype, self.ranges)
+        picture = (array.astype(np.float32) - low) / (high - low)
+        if not np.isfinite(picture).all():
+            raise PictureError("an array holds NaN or infinite values. Fill them")
+        picture = picture.clip(0, 1)
+        if picture.shape[2] == 4:
+            alpha = picture[:, :, 3:]
+            picture = picture[:, :, :3] * alpha + (1 - alpha)
+        if picture.shape[2] == 1:
+            picture = np.repeat(picture, 3, axis=2)
+        return picture
+
+    def _resized_array(self, picture: np.ndarray) -> np.ndarray:
+        size = self._target(*picture.shape[:2])
+        if picture.shape[:2] == size:
+            return picture
+        channels = [
+            np.asarray(
+                Image.fromarray(np.ascontiguousarray(picture[:, :, k])).resize(
+                    size[::-1], Image.Resampling(self.resample)
+                )
+            )
+            for k in range(3)
+        ]
+        return np.stack(channels, axis=2)
+
+
+def _is_nested(cell: Any) -> bool:
+    return isinstance(cell, (list, tuple))
+
+
+def _file(name: str) -> str:
+    path = Path(name).expanduser()
+    if path.is_dir():
+        raise PictureError(f"{name!r} is a folder, expected the path of a picture")
+    if not path.exists():
+        raise PictureError(
+            f"the file {name!r} does not exist (relative paths start at "
+            f"{os.getcwd()!r}). Correct the path"
+        )
+    if path.stat().st_size == 0:
+        raise PictureError(f"the file {name!r} is empty. Restore it")
+    return str(path)
+
+
+def _shown(cell: Any) -> str:
+    if isinstance(cell, (str, PurePath)):
+        return f"the file {os.fspath(cell)!r}"
+    if isinstance(cell, (bytes, bytearray, memoryview)):
+        return f"a cell of {len(cell)} bytes"
+    if isinstance(cell, np.ndarray):
+        return f"an array of shape {cell.shape}"
+    return f"a picture of type {type(cell).__name__}"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "cannot identify its format"
+    return str(error) or type(error).__name__
+
+
+def check_array_shape(array: np.ndarray) -> None:
+    """An array must be (h, w) or (h, w, channel) of numbers."""
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if (
+        array.ndim in (2, 3)
+        and channels in (1, 3, 4)
+        and array.size
+        and array.dtype.kind in "buif"
+    ):
+        return
+    hint = ""
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+        hint = ". Channels stand last here: np.moveaxis(picture, 0, -1)"
+    raise PictureError(
+        f"found an array of shape {array.shape} and dtype {array.dtype}; expected "
+        f"numbers of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4){hint}"
+    )
+
+
+def value_range(
+    dtype: np.dtype, ranges: Mapping[str, tuple[float, float]]
+) -> tuple[float, float]:
+    """What black and white are in an array of this dtype."""
+    if dtype.kind == "b":
+        return 0.0, 1.0
+    if dtype in (np.uint8, np.uint16):
+        return 0.0, float(np.iinfo(dtype).max)
+    if dtype.kind == "f":
+        return ranges.get("float", (0.0, 1.0))
+    return ranges.get("integer", (0.0, 255.0))
+
+
+def learn_ranges(cells: Sequence[Any]) -> dict[str, tuple[float, float]]:
+    """Range of float arrays and of wide integer arrays over all pictures of a fit.
+
+    Learned once, so that a picture alone is read as it is among others.
+    """
+    found: dict[str, tuple[float, float]] = {}
+    for cell in cells:
+        if (isinstance(cell, Image.Image) and cell.mode == "F") or _is_nested(cell):
+            cell = np.asarray(cell)
+        if not isinstance(cell, np.ndarray) or cell.dtype.kind not in "fiu":
+            continue
+        if cell.dtype in (np.uint8, np.uint16) or cell.size == 0:
+            continue
+        finite = cell[np.isfinite(cell)] if cell.dtype.kind == "f" else cell
+        if not finite.size:
+            continue
+        kind = "float" if cell.dtype.kind == "f" else "integer"
+        low, high = float(finite.min()), float(finite.max())
+        old = found.get(kind, (low, high))
+        found[kind] = (min(old[0], low), max(old[1], high))
+    return {kind: _snapped(*pair) for kind, pair in found.items()}
+
+
+def _snapped(low: float, high: float) -> tuple[float, float]:
+    """The customary range that holds these values, else the values' own."""
+    for customary in ((0.0, 1.0), (-1.0, 1.0)):
+        if customary[0] <= low and high <= customary[1]:
+            return customary
+    if low >= 0:
+        return 0.0, 255.0 if 127 < high <= 255 else high
+    return low, high
+
+
+def n_threads(n_jobs: int | None) -> int:
+    """Threads for decoding: None is one, -1 all cores of this process."""
+    if n_jobs is None:
+        return 1
+    if n_jobs > 0:
+        return n_jobs
+    return max(1, len(os.sched_getaffinity(0)) + 1 + n_jobs)
+
+
+def decode_all(
+    cells: Sequence[Any], decoder: Decoder, threads: int
+) -> list[np.ndarray | PictureError]:
+    """Each picture, or the error that it gave."""
+
+    def attempt(cell: Any) -> np.ndarray | PictureError:
+        try:
+            return decoder(cell)
+        except PictureError as error:
+            return error
+
+    if threads == 1 or len(cells) < 2:
+        return [attempt(cell) for cell in cells]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(attempt, cells))

@@ -1,0 +1,28 @@
+"""Principal components that also take one row, or fewer rows than components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.extmath import randomized_svd
+
+
+class Reduction:
+    """The leading principal components of a block of features."""
+
+    def __init__(self, features: np.ndarray, n_components: int, random_state: Any):
+        """Fit on features (n, d); gives min(n_components, n, d) columns."""
+        k = min(n_components, *features.shape)
+        self.mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centred = features - self.mean
+        # the order of rows moves the last bits of the factors: sorted, it cannot
+        centred = centred[np.lexsort(centred.T[:8])]
+        _, _, components = randomized_svd(
+            centred, k, n_iter=4, random_state=random_state
+        )
+        self.components = np.ascontiguousarray(components.T, dtype=np.float32)  # (d, k)
+
+    def transform(self, features: np.ndarray) -> np.ndarray:
+        """Features (n, k), float32."""
+        return np.asarray((features - self.mean) @ self.components, dtype=np.float32)

@@ -1,0 +1,363 @@
+"""Tabular encoder: numbers, categories, dates and dirty strings as one block."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    check_is_fitted,
+    validate_data,
+)
+from skrub import StringEncoder, TableVectorizer
+from skrub.core import SingleColumnTransformer
+
+from skmultimodal._cells import is_missing, missing_cells, to_pandas
+from skmultimodal._fitting import keep_state_on_error
+from skmultimodal.encoders._names import feature_names
+from skmultimodal.encoders._table_columns import NumberBlock, parse_column
+from skmultimodal.encoders._text import TextEncoder
+
+
+class TabularEncoder(TransformerMixin, BaseEstimator):
+    """Encode the columns of a table as one block of numbers.
+
+    Numbers and dates are scaled robustly in double precision and only then cast to
+    float32; few categories become one-hot columns and many, or dirty, ones vectors of
+    character n-grams, both by skrub's ``TableVectorizer`` [1]_.
+
+    Parameters
+    ----------
+    model : str, path or None, default=None
+        Folder or hub name of a sentence-transformers model that encodes string columns
+        of many different values. By default skrub's ``StringEncoder`` does, and
+        nothing is downloaded. Needs ``pip install 'skmultimodal[text]'``.
+    cardinality_threshold : int, default=40
+        A string column with fewer different values becomes one-hot columns.
+    n_components : int, default=30
+        Columns for each string column of many values.
+    scale : bool, default=True
+        Whether numbers and dates are centred, divided by their interquartile range and
+        squashed smoothly into (-3, 3), as skrub's ``SquashingScaler`` does. Without,
+        large numbers (unix seconds) are rounded by the cast to float32.
+    n_jobs : int or None, default=None
+        Columns encoded at once.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the string encoder.
+
+    Attributes
+    ----------
+    column_kinds_ : dict of str to str
+        What each column was taken for: ``"number"``, ``"date"``, ``"category"`` or
+        ``"empty"`` (missing as a whole: gives no output).
+    n_features_out_ : int
+        Number of output columns.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Their names, where all are strings.
+
+    See Also
+    --------
+    TextEncoder : For a column of longer texts.
+
+    Notes
+    -----
+    A column of category dtype is never read as numbers: cast integer codes to
+    ``category``. Strings that all hold numbers, or dates of one format, are parsed.
+    A missing number becomes the median, and a column of zeros and ones marks it where
+    numbers were missing at `fit`. A category not seen in `fit` gives zeros in its
+    one-hot columns.
+
+    References
+    ----------
+    .. [1] skrub, "Prepping tables for machine learning". https://skrub-data.org
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skmultimodal.encoders import TabularEncoder
+    >>> X = pd.DataFrame({"area (m2)": [50.0, 80.0, None], "town": ["Ulm", "Bonn", ""]})
+    >>> encoder = TabularEncoder().fit(X)
+    >>> list(encoder.get_feature_names_out())  # doctest: +NORMALIZE_WHITESPACE
+    ['tabular__area_m2', 'tabular__area_m2_missing', 'tabular__town_Bonn',
+     'tabular__town_Ulm', 'tabular__town_nan']
+    >>> encoder.transform(X).round(2)
+    array([[-0.95,  0.  ,  0.  ,  1.  ,  0.  ],
+           [ 0.95,  0.  ,  1.  ,  0.  ,  0.  ],
+           [ 0.  ,  1.  ,  0.  ,  0.  ,  1.  ]], dtype=float32)
+    """
+
+    _kind = "tabular"
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "model": [str, os.PathLike, None],
+        "cardinality_threshold": [Interval(Integral, 0, None, closed="left")],
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "scale": ["boolean"],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+
+    def __init__(
+        self,
+        model=None,
+        *,
+        cardinality_threshold=40,
+        n_components=30,
+        scale=True,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.model = model
+        self.cardinality_threshold = cardinality_threshold
+        self.n_components = n_components
+        self.scale = scale
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Learn from a table.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            pandas or polars frame, or array. None, NaN and ``""`` are missing.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : TabularEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            If a number is infinite, or all columns are missing as a whole.
+        """
+        self.fit_transform(X)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @keep_state_on_error
+    def fit_transform(self, X, y=None):
+        """Learn from a table and encode it.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            pandas or polars frame, or array. None, NaN and ``""`` are missing.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out_)
+            float32, without NaN.
+        """
+        frame = self._frame(X, reset=True)
+        self._columns = feature_names(frame.columns)
+        missing = missing_cells(frame)
+        self._readers = {}
+        kinds = []
+        for k in range(frame.shape[1]):
+            reader = None
+            if not missing[:, k].all():
+                reader = parse_column(frame.iloc[:, k], missing[:, k])
+                kinds.append("category" if reader is None else reader.kind)
+                if reader is not None:
+                    self._readers[k] = reader
+            else:
+                kinds.append("empty")
+        self._categories = [k for k, kind in enumerate(kinds) if kind == "category"]
+        if all(kind == "empty" for kind in kinds):
+            raise ValueError(
+                f"TabularEncoder cannot be fitted: all of the {len(kinds)} columns are "
+                "missing in every row. Leave them out, or fit on rows that have them."
+            )
+        self.column_kinds_ = dict(zip(map(str, frame.columns), kinds))
+
+        parts, names = [], []
+        values = self._numbers(frame, missing, fit=True)
+        self._block = NumberBlock(self.scale)
+        if self._readers:
+            parts.append(self._block.fit(values))
+            numbers = [o for r in self._readers.values() for o in r.outputs]
+            names += numbers + [f"{numbers[m]}_missing" for m in self._block.marked]
+        if self._categories:
+            encoded, vectorizer = self._fit_categories(frame, missing)
+            self._vectorizer = vectorizer
+            parts.append(encoded.to_numpy(np.float32))
+            names += list(encoded.columns)
+        self._names = feature_names(names)
+        self.n_features_out_ = len(names)
+        return np.hstack(parts)
+
+    def transform(self, X):
+        """Encode a table.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            The columns of `fit`, in the same order.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out_)
+            float32, without NaN.
+
+        Raises
+        ------
+        ValueError
+            If a column is missing, new or at another place, or a number is infinite.
+        """
+        check_is_fitted(self)
+        frame = self._frame(X, reset=False)
+        missing = missing_cells(frame)
+        parts = []
+        if self._readers:
+            values = self._numbers(frame, missing, fit=False)
+            parts.append(self._block.transform(values))
+        if self._categories:
+            cells = self._category_cells(frame, missing)
+            parts.append(self._vectorizer.transform(cells).to_numpy(np.float32))
+        return np.hstack(parts)
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that `transform` gives.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Checked against the names of `fit`.
+
+        Returns
+        -------
+        ndarray of str of shape (n_features_out_,)
+            ``tabular__<column>``, ``tabular__<column>_<category>``, ...
+        """
+        check_is_fitted(self)
+        _check_feature_names_in(self, input_features)
+        return np.asarray([f"{self._kind}__{n}" for n in self._names], dtype=object)
+
+    def _frame(self, X: Any, *, reset: bool) -> pd.DataFrame:
+        X = to_pandas(X)
+        if isinstance(X, pd.Series):
+            X = X.to_frame()
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if reset and 0 in X.shape:
+                what = "sample" if X.shape[0] == 0 else "feature"
+                raise ValueError(
+                    f"TabularEncoder: found array with 0 {what}(s) "
+                    f"(shape={X.shape}) while a minimum of 1 is required."
+                )
+            return X
+        array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
+        names = [f"x{k}" for k in range(array.shape[1])]
+        return pd.DataFrame(array, columns=names)
+
+    def _numbers(
+        self, frame: pd.DataFrame, missing: np.ndarray, *, fit: bool
+    ) -> np.ndarray:
+        """(n, k) float64 of all numbers and dates."""
+        blocks = [np.empty((len(frame), 0))]
+        for k, reader in self._readers.items():
+            column = frame.iloc[:, k].rename(self._columns[k])
+            if column.dtype.kind not in "biufMm":
+                column = column.mask(missing[:, k])
+            block = (reader.fit if fit else reader.transform)(column)
+            if np.isinf(block).any():
+                row = int(np.flatnonzero(np.isinf(block).any(axis=1))[0])
+                raise ValueError(
+                    f"TabularEncoder: column {frame.columns[k]!r}, row {row} (label "
+                    f"{frame.index[row]!r}) holds an infinite number (inf). Replace "
+                    "it, for instance by X.replace([np.inf, -np.inf], np.nan)."
+                )
+            blocks.append(block)
+        return np.hstack(blocks)
+
+    def _fit_categories(
+        self, frame: pd.DataFrame, missing: np.ndarray
+    ) -> tuple[pd.DataFrame, TableVectorizer]:
+        vectorizer = TableVectorizer(
+            cardinality_threshold=self.cardinality_threshold,
+            low_cardinality=OneHotEncoder(
+                sparse_output=False, dtype=np.float32, handle_unknown="ignore"
+            ),
+            high_cardinality=self._string_encoder(),
+            n_jobs=self.n_jobs,
+        )
+        with warnings.catch_warnings():
+            # few different n-grams give fewer columns, which needs no action
+            warnings.filterwarnings("ignore", message="The matrix shape is")
+            cells = self._category_cells(frame, missing)
+            encoded = vectorizer.fit_transform(cells)
+        return encoded, vectorizer
+
+    def _string_encoder(self) -> Any:
+        if self.model is None:
+            return StringEncoder(self.n_components, random_state=self.random_state)
+        return ModelColumn(self.model, self.n_components, self.random_state)
+
+    def _category_cells(self, frame: pd.DataFrame, missing: np.ndarray) -> pd.DataFrame:
+        """Strings under category dtype, which skrub parses no further."""
+        columns = {}
+        for k in self._categories:
+            cells = frame.iloc[:, k].astype(object).mask(missing[:, k], None)
+            texts = [None if is_missing(cell) else _category(cell) for cell in cells]
+            columns[self._columns[k]] = pd.Categorical(texts)
+        return pd.DataFrame(columns, index=frame.index)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _category(cell: Any) -> str:
+    """One text for a value, however its column came to hold it (1, 1.0, True)."""
+    if isinstance(cell, (float, np.floating)) and float(cell).is_integer():
+        return str(int(cell))
+    return str(cell)
+
+
+class ModelColumn(SingleColumnTransformer):
+    """`TextEncoder` with a model, as skrub wants the encoder of a column."""
+
+    def __init__(self, model=None, n_components=30, random_state=None):
+        self.model = model
+        self.n_components = n_components
+        self.random_state = random_state
+
+    def fit_transform(self, column, y=None):
+        """Learn from a column and encode it."""
+        self.encoder_ = TextEncoder(
+            self.model, n_components=self.n_components, random_state=self.random_state
+        )
+        self.input_name_ = column.name
+        return self._named(column, self.encoder_.fit_transform(_strings(column)))
+
+    def transform(self, column):
+        """Encode a column."""
+        return self._named(column, self.encoder_.transform(_strings(column)))
+
+    def _named(self, column: pd.Series, encoded: np.ndarray) -> pd.DataFrame:
+        names = [f"{self.input_name_}_{k}" for k in range(encoded.shape[1])]
+        # a missing string has no direction, as in skrub's own encoder
+        return pd.DataFrame(np.nan_to_num(encoded), index=column.index, columns=names)
+
+
+def _strings(column: pd.Series) -> list[Any]:
+    return list(column.astype(object))

@@ -1,0 +1,66 @@
+"""Word and character n-grams of texts, reduced to a few dense columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils.extmath import randomized_svd
+
+
+class NGramFeatures:
+    """TF-IDF of words (1, 2) and of characters in words (3, 5), then LSA.
+
+    Both halves have unit length a text; a text without any known n-gram is a zero.
+    """
+
+    def __init__(self, n_components: int, max_features: int | None) -> None:
+        self.n_components = n_components
+        self.max_features = max_features
+        self.vectorizers: list[TfidfVectorizer] = []
+        self.components: np.ndarray  # (n_ngrams, k)
+
+    def fit(self, texts: Sequence[str], random_state: Any) -> np.ndarray:
+        """Learn from texts and give their features (n, k)."""
+        # the order of rows moves the last bits of the factors: sorted, it cannot
+        order = np.argsort(np.asarray(texts, dtype=object), kind="stable")
+        counts = self._fit_vectorizers([texts[i] for i in order])
+        if counts is None:
+            self.components = np.zeros((0, 1), dtype=np.float32)
+            return np.zeros((len(texts), 1), dtype=np.float32)
+        k = min(self.n_components, *counts.shape)
+        _, _, components = randomized_svd(
+            counts, k, n_iter=4, random_state=random_state
+        )
+        self.components = np.ascontiguousarray(components.T, dtype=np.float32)
+        return self.transform(texts)
+
+    def transform(self, texts: Sequence[str]) -> np.ndarray:
+        """Features (n, k) of texts."""
+        if not self.vectorizers:
+            return np.zeros((len(texts), 1), dtype=np.float32)
+        blocks = [vectorizer.transform(texts) for vectorizer in self.vectorizers]
+        return np.asarray(sparse.hstack(blocks, format="csr") @ self.components)
+
+    def _fit_vectorizers(self, texts: list[str]) -> sparse.csr_matrix | None:
+        blocks = []
+        for analyzer, ngram_range in (("word", (1, 2)), ("char_wb", (3, 5))):
+            vectorizer = TfidfVectorizer(
+                analyzer=analyzer,
+                ngram_range=ngram_range,
+                token_pattern=r"(?u)\b\w+\b" if analyzer == "word" else None,
+                sublinear_tf=True,
+                max_features=self.max_features,
+                dtype=np.float32,
+            )
+            try:
+                blocks.append(vectorizer.fit_transform(texts))
+            except ValueError as error:
+                if "empty vocabulary" not in str(error):
+                    raise
+                continue
+            self.vectorizers.append(vectorizer)
+        return sparse.hstack(blocks, format="csr") if blocks else None

@@ -1,0 +1,207 @@
+"""Pretrained vision networks, loaded once a process and kept out of pickles."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from skmultimodal._optional import import_optional
+from skmultimodal.encoders._pictures import Decoder
+from skmultimodal.encoders._pretrained import (
+    check_source,
+    load_failure,
+    resolve_device,
+    stamp,
+    untouched_rng,
+    weights_hash,
+)
+
+_FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+class Preprocessing:
+    """What ``preprocessor_config.json`` asks for, done with Pillow and NumPy."""
+
+    def __init__(self, config: Mapping[str, Any], image_size: int) -> None:
+        size = config.get("size") if config.get("do_resize", True) else None
+        self.size = _height_width(size if size is not None else image_size)
+        self.shortest_edge = (
+            size.get("shortest_edge") if isinstance(size, Mapping) else None
+        )
+        crop = config.get("crop_size") if config.get("do_center_crop") else None
+        # pictures of one batch need one shape: without a crop, the size itself
+        self.crop = self.size if crop is None else _height_width(crop)
+        self.resample = int(config.get("resample", 2))
+        # pictures come in [0, 1]: undo what a model does not want divided
+        rescale = config.get("do_rescale", True)
+        self.factor = 255 * float(
+            config.get("rescale_factor", 1 / 255) if rescale else 1
+        )
+        normalize = config.get("do_normalize", True) and "image_mean" in config
+        self.mean = np.asarray(
+            config["image_mean"] if normalize else [0] * 3, np.float32
+        )
+        self.std = np.asarray(config["image_std"] if normalize else [1] * 3, np.float32)
+
+    def decoder(self, decoder: Decoder) -> Decoder:
+        """The decoder that gives pictures of this size."""
+        return replace(
+            decoder,
+            size=self.size,
+            resample=self.resample,
+            shortest_edge=self.shortest_edge,
+        )
+
+    def __call__(self, picture: np.ndarray) -> np.ndarray:
+        """Crop and normalise a picture (h, w, 3) in [0, 1]."""
+        picture = _centre(picture, self.crop)
+        return (picture * np.float32(self.factor) - self.mean) / self.std
+
+
+def _centre(picture: np.ndarray, crop: tuple[int, int]) -> np.ndarray:
+    """The middle of a picture (h, w, 3), black where it is smaller."""
+    missing = [max(0, c - s) for c, s in zip(crop, picture.shape)]
+    if any(missing):
+        picture = np.pad(picture, [*((m // 2, m - m // 2) for m in missing), (0, 0)])
+    top, left = ((s - c) // 2 for c, s in zip(crop, picture.shape))
+    return picture[top : top + crop[0], left : left + crop[1]]
+
+
+def _height_width(size: Any) -> tuple[int, int]:
+    if isinstance(size, Mapping):
+        if "shortest_edge" in size:
+            return int(size["shortest_edge"]), int(size["shortest_edge"])
+        return int(size["height"]), int(size["width"])
+    if isinstance(size, (list, tuple)):
+        return int(size[0]), int(size[-1])
+    return int(size), int(size)
+
+
+class VisionModel:
+    """A network on its device, with its preprocessing and the hash of its weights."""
+
+    def __init__(
+        self, module: nn.Module, preprocessing: Preprocessing | None, device: str
+    ) -> None:
+        self.module = module.eval().to(device).float()
+        self.preprocessing = preprocessing
+        self.device = device
+        self.weights = weights_hash(module)
+
+    def decoder(self, decoder: Decoder) -> Decoder:
+        """The decoder that gives pictures as the network wants them."""
+        if self.preprocessing is None:
+            return decoder
+        return self.preprocessing.decoder(decoder)
+
+    def encode(self, pictures: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
+        """Features (n, d) of pictures (h, w, 3) in [0, 1], float32."""
+        found = []
+        with torch.inference_mode(), untouched_rng():
+            for start in range(0, len(pictures), batch_size):
+                batch = np.stack(
+                    [self._prepared(p) for p in pictures[start : start + batch_size]]
+                )
+                x = torch.from_numpy(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)))
+                found.append(self._forward(x.to(self.device)).float().cpu().numpy())
+        return np.concatenate(found)
+
+    def _prepared(self, picture: np.ndarray) -> np.ndarray:
+        return picture if self.preprocessing is None else self.preprocessing(picture)
+
+    def _forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(n, 3, h, w) to (n, d)."""
+        if self.preprocessing is None:
+            out = self.module(x)
+        elif (embed := getattr(self.module, "get_image_features", None)) is not None:
+            out = embed(pixel_values=x)  # type: ignore[operator]
+        else:
+            out = self.module(pixel_values=x)
+        if not isinstance(out, torch.Tensor):
+            pooled = getattr(out, "pooler_output", None)
+            out = out.last_hidden_state if pooled is None else pooled
+        if out.ndim == 4:  # (n, d, h, w)
+            return out.mean(dim=(2, 3))
+        if out.ndim == 3:  # (n, tokens, d)
+            return out.mean(dim=1)
+        return out
+
+
+def load_vision_model(
+    model: str, *, device: str, local_files_only: bool, owner: str
+) -> VisionModel:
+    """Load a folder, hub name or factory; clones of an encoder share what is loaded."""
+    where = resolve_device(device, owner)
+    if _FACTORY.fullmatch(model) and not Path(model).exists():
+        return _from_factory(model, where, owner)
+    check_source(model, owner)
+    return _from_transformers(model, stamp(model), where, local_files_only, owner)
+
+
+@functools.lru_cache(maxsize=2)
+def _from_factory(model: str, device: str, owner: str) -> VisionModel:
+    module_name, _, function = model.partition(":")
+    try:
+        factory: Any = importlib.import_module(module_name)
+        for name in function.split("."):
+            factory = getattr(factory, name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"{owner}: model={model!r} reads as 'package.module:function', but it "
+            f"cannot be imported ({error})."
+        ) from error
+    with untouched_rng(seed=0):
+        module = factory()
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"{owner}: model={model!r} returned {type(module).__name__}, expected an "
+            "nn.Module."
+        )
+    return VisionModel(module, None, device)
+
+
+@functools.lru_cache(maxsize=2)
+def _from_transformers(
+    model: str, _: tuple[Any, ...], device: str, local_files_only: bool, owner: str
+) -> VisionModel:
+    package = import_optional(
+        "transformers", extra="image", purpose=f"{owner}(model=...)"
+    )
+    try:
+        with untouched_rng():
+            module = package.AutoModel.from_pretrained(
+                model,
+                use_safetensors=True,
+                trust_remote_code=False,
+                local_files_only=local_files_only,
+            )
+        config = _preprocessor_config(model, local_files_only)
+    except Exception as error:
+        raise load_failure(model, owner, local_files_only, error) from error
+    inner = getattr(module.config, "vision_config", module.config)
+    image_size = getattr(inner, "image_size", None) or 224
+    return VisionModel(module, Preprocessing(config, image_size), device)
+
+
+def _preprocessor_config(model: str, local_files_only: bool) -> dict[str, Any]:
+    hub = import_optional("transformers.utils.hub", extra="image", purpose="a model")
+    name = "preprocessor_config.json"
+    found = hub.cached_file(
+        model,
+        name,
+        local_files_only=local_files_only,
+        _raise_exceptions_for_missing_entries=False,
+    )
+    if found is None:
+        raise OSError(f"it has no {name}, which says how to prepare a picture")
+    return json.loads(Path(found).read_text(encoding="utf-8"))
