@@ -1,0 +1,374 @@
+"""Any imbalanced-learn sampler, over rows of any kind, that tells their origin."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from imblearn.base import BaseSampler
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.under_sampling import RandomUnderSampler
+from imblearn.utils import check_target_type
+from pandas.api.types import is_complex_dtype, is_numeric_dtype
+from sklearn.base import _fit_context, clone
+from sklearn.utils import get_tags
+from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    validate_data,
+)
+
+from skmultimodal._cells import to_pandas
+from skmultimodal._fitting import keep_state_on_error
+from skmultimodal._layout import read_layout
+from skmultimodal.sampling._rows import combine, floats, take
+from skmultimodal.sampling._tracing import Parents, TwistedCubic, taken
+
+
+class ModalitySampler(BaseSampler):
+    """Resample rows of several modalities with any imbalanced-learn sampler.
+
+    Samplers of imbalanced-learn want finite numbers, hand back renumbered rows, and
+    leave no trace of which row was made from which. This one runs the sampler on a
+    scaled copy of the features, finds out which rows each resampled row came from, and
+    takes or combines *these* rows of X:
+
+    * rows that a sampler selects or repeats are taken as they are, dtypes, objects and
+      index labels included;
+    * rows that a sampler invents (SMOTE and its kin) are the same combination of the
+      same two rows, computed on the values in X, with absent modalities respected;
+    * the index tells where each row came from: a copy has the label of its original,
+      an invented row a label that names its parents. Heads read it, so that early
+      stopping never validates on a relative of a training row.
+
+    Parameters
+    ----------
+    sampler : sampler object, default=None
+        An instance with ``fit_resample``. None stands for
+        :class:`imblearn.over_sampling.RandomOverSampler`.
+
+        `RandomOverSampler` and `RandomUnderSampler` look at no feature and so take raw
+        frames with text, paths and objects. All others measure distances: put them
+        behind the encoders. They see each column centred and divided by its standard
+        deviation and each modality by the root of its width, NaN as the mean.
+    missing : {"neighbour", "drop"}, default="neighbour"
+        What an invented row has where one of its parents has NaN: the value of the
+        other parent, or NaN too. Where both have NaN, so has the row.
+
+    Attributes
+    ----------
+    sampler_ : sampler object
+        The fitted clone of `sampler`.
+    sampling_strategy_ : dict
+        How many rows of which class were added or kept, by `sampler_`.
+    sample_indices_ : ndarray of shape (n_samples_new,)
+        Position in X that a row was taken from; of an invented row, its nearer parent.
+        Set by `fit_resample`.
+    n_features_in_ : int
+        Number of columns of X.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, where X has them as strings.
+
+    See Also
+    --------
+    imblearn.pipeline.Pipeline : Samples at fit, and never at predict.
+
+    Notes
+    -----
+    Polars frames come out as pandas frames, since the index carries the provenance.
+    Arrays and lists stay what they are, and so have none. Labels of X that occur more
+    than once count as copies of one row.
+
+    Parents are found by adding a code to each row: points of a twisted cubic, small
+    enough to change no distance. Rows that are no combination of two rows
+    (`ClusterCentroids` with soft voting, `SMOTEN`, `SMOTENC`, shrinkage) cannot be
+    traced and are refused.
+
+    References
+    ----------
+    .. [1] G. Lemaître, F. Nogueira, C. Aridas, "Imbalanced-learn: A Python Toolbox to
+       Tackle the Curse of Imbalanced Datasets in Machine Learning", JMLR 18(17), 2017.
+    .. [2] N. Chawla et al., "SMOTE: Synthetic Minority Over-sampling Technique",
+       JAIR 16, 2002.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from imblearn.over_sampling import RandomOverSampler
+    >>> from skmultimodal.sampling import ModalitySampler
+    >>> X = pd.DataFrame({"note": ["fine", "good", None], "price": [1.0, 2.0, 3.0]})
+    >>> sampler = ModalitySampler(RandomOverSampler(random_state=0))
+    >>> sampler.fit_resample(X, [0, 0, 1])[0]
+       note  price
+    0  fine    1.0
+    1  good    2.0
+    2   NaN    3.0
+    2   NaN    3.0
+    """
+
+    _sampling_type = "bypass"
+
+    _parameter_constraints: dict = {
+        "sampler": [HasMethods(["fit_resample"]), None],
+        "missing": [StrOptions({"neighbour", "drop"})],
+    }
+
+    def __init__(self, sampler: Any = None, *, missing: str = "neighbour") -> None:
+        self.sampler = sampler
+        self.missing = missing
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @keep_state_on_error
+    def fit(self, X: Any, y: Any) -> ModalitySampler:
+        """Check the input and find out how many rows each class should have.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to resample.
+        y : array-like of shape (n_samples,)
+            Classes.
+
+        Returns
+        -------
+        self : ModalitySampler
+            The instance, with `sampling_strategy_`.
+
+        Raises
+        ------
+        ValueError
+            As `fit_resample` does.
+        """
+        X, labels = self._check_X_y(X, y)
+        self.sampler_ = self._clone()
+        self.sampler_.fit(self._features(X), labels)
+        self.sampling_strategy_ = self.sampler_.sampling_strategy_
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @keep_state_on_error
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """Resample rows and classes.
+
+        Parameters
+        ----------
+        X : {DataFrame, array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows to resample: a raw or an encoded frame (pandas or polars), an array, a
+            list of rows.
+        y : array-like of shape (n_samples,)
+            Classes; one column or one-vs-all indicators will do.
+
+        Returns
+        -------
+        X_resampled : {DataFrame, ndarray, sparse matrix, list} of shape \
+                (n_samples_new, n_features)
+            Rows of the kind that came in, with their dtypes.
+        y_resampled : array-like of shape (n_samples_new,)
+            Their classes, of the kind that came in.
+
+        Raises
+        ------
+        ValueError
+            If a sampler that measures distances meets a column that is no number or
+            not finite; if a class has fewer rows than the sampler looks for
+            neighbours; if y is continuous or multilabel; if rows of the sampler cannot
+            be traced to rows of X.
+        """
+        return self._fit_resample(X, y)
+
+    def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+        rows, labels = self._check_X_y(X, y)
+        self.sampler_ = self._clone()
+        parents, new_labels = self._run(self._features(rows), labels)
+        self.sampling_strategy_ = self.sampler_.sampling_strategy_
+        self.sample_indices_ = parents.first
+        if parents.made.any():
+            X_new = combine(rows, parents, self.missing)
+            X_new = X_new.tolist() if isinstance(X, list) else X_new
+        else:
+            X_new = take(X if isinstance(X, list) else rows, parents.first)
+        classes, first = np.unique(labels, return_index=True)
+        y_new = take(to_pandas(y), first[np.searchsorted(classes, new_labels)])
+        if isinstance(y_new, (pd.Series, pd.DataFrame)):
+            is_frame = isinstance(X_new, pd.DataFrame)
+            y_new.index = X_new.index if is_frame else pd.RangeIndex(len(y_new))
+        return X_new, y_new
+
+    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        """X as a frame or an array, y as (n,) labels."""
+        X, y = to_pandas(X), to_pandas(y)
+        validate_data(self, X, y, skip_check_array=True)
+        if not isinstance(X, pd.DataFrame):
+            X = check_array(
+                X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False
+            )
+        elif 0 in X.shape:
+            raise ValueError(
+                f"X has {X.shape[0]} rows and {X.shape[1]} columns; a minimum of 1 "
+                "each is required."
+            )
+        check_consistent_length(X, y)
+        try:
+            check_classification_targets(y)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} ModalitySampler balances classes; a regression target has "
+                "none. Leave the sampler out, or bin y for it."
+            ) from error
+        try:
+            labels, _ = check_target_type(y, indicate_one_vs_all=True)
+        except ValueError as error:
+            raise ValueError(
+                f"{error} With several labels a row there is no one class to balance: "
+                "leave the sampler out, and weigh the labels in the head."
+            ) from error
+        return X, np.asarray(labels)
+
+    def _clone(self) -> Any:
+        if inspect.isclass(self.sampler):
+            name = self.sampler.__name__
+            raise TypeError(
+                f"sampler={name} is a class; give an instance: "
+                f"ModalitySampler({name}())."
+            )
+        return RandomOverSampler() if self.sampler is None else clone(self.sampler)
+
+    def _features(self, X: Any) -> np.ndarray:
+        """What the sampler looks at: scaled features, or nothing at all."""
+        if _is_random(self.sampler):
+            return np.zeros((X.shape[0], 1))
+        return _scaled(X, type(self.sampler).__name__)
+
+    def _run(
+        self, features: np.ndarray, labels: np.ndarray
+    ) -> tuple[Parents, np.ndarray]:
+        """Parents and labels (n_out,) of the resampled rows."""
+        sampler, width = self.sampler_, features.shape[1]
+        if _selects(sampler):
+            made, new_labels = self._resample(features, labels)
+            rows = np.asarray(sampler.sample_indices_, dtype=np.intp)
+            if len(rows) == len(made) and np.array_equal(features[rows], made):
+                return taken(rows), np.asarray(new_labels)
+            raise self._untraceable()
+        cubic = TwistedCubic(len(features))
+        made, new_labels = self._resample(
+            np.concatenate([features, cubic.codes], axis=1), labels
+        )
+        parents, found = cubic.trace(made[:, width:])
+        if not found.all() or not _agree(features, parents, made[:, :width]):
+            raise self._untraceable()
+        return parents, np.asarray(new_labels)
+
+    def _resample(self, features: np.ndarray, labels: np.ndarray) -> Any:
+        try:
+            return self.sampler_.fit_resample(features, labels)
+        except ValueError as error:
+            few = re.search(
+                r"n_neighbors = (\d+), n_samples_fit = (\d+)", str(error)
+            ) or re.search(r"n_neighbors=(\d+).*n_samples_fit=(\d+)", str(error))
+            if few is None:
+                raise
+            name = type(self.sampler_).__name__
+            wanted, got = int(few[1]) - 1, int(few[2])
+            classes, counts = np.unique(labels, return_counts=True)
+            rare = np.flatnonzero(counts == got)
+            rare = rare if len(rare) else np.array([counts.argmin()])
+            label = classes[rare[0]]
+            label = label.item() if hasattr(label, "item") else label
+            parameter = (
+                "n_neighbors"
+                if hasattr(self.sampler_, "n_neighbors")
+                else "k_neighbors"
+            )
+            raise ValueError(
+                f"Class {label!r} has {counts[rare[0]]} rows, but {name} looks for "
+                f"{wanted} neighbours among {got} ({parameter}={wanted}). Set "
+                f"{parameter} to less than {got}, or use "
+                "ModalitySampler(RandomOverSampler()), which needs no neighbours."
+            ) from error
+
+    def _untraceable(self) -> ValueError:
+        return ValueError(
+            f"Rows that {self.sampler_} makes are no row of X and no combination of "
+            "two, so ModalitySampler cannot tell where they come from. Use a sampler "
+            "that selects rows or combines pairs of them (SMOTE, BorderlineSMOTE, "
+            "SVMSMOTE, KMeansSMOTE, ADASYN, SMOTEENN, SMOTETomek), or use this one "
+            "without ModalitySampler and give the head X_val and y_val."
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        """Tags of a sampler that takes any cell where its sampler looks at none."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = _is_random(self.sampler)
+        tags.sampler_tags.sample_indices = True
+        return tags
+
+
+def _is_random(sampler: Any) -> bool:
+    """Whether a sampler looks at y alone."""
+    if isinstance(sampler, RandomOverSampler):
+        return sampler.shrinkage is None
+    return sampler is None or isinstance(sampler, RandomUnderSampler)
+
+
+def _selects(sampler: Any) -> bool:
+    """Whether a sampler says which rows it has taken."""
+    tags = getattr(get_tags(sampler), "sampler_tags", None)
+    return bool(getattr(tags, "sample_indices", False))
+
+
+# --- features the sampler sees --------------------------------------------------------
+
+
+def _scaled(X: Any, sampler: str) -> np.ndarray:
+    """(n, p) float64: finite, each column of one size, each modality of one weight."""
+    names = list(X.columns) if isinstance(X, pd.DataFrame) else None
+    if isinstance(X, pd.DataFrame):
+        for name, dtype in X.dtypes.items():
+            if not is_numeric_dtype(dtype) or is_complex_dtype(dtype):
+                raise ValueError(
+                    f"{sampler} measures distances, but column {name!r} of X has dtype "
+                    f"{dtype}. Put the sampler behind the encoders, or use "
+                    "ModalitySampler(RandomOverSampler()), which takes any column."
+                )
+    x = floats(X).astype(np.float64)
+    infinite = np.isinf(x).any(axis=0)
+    if infinite.any():
+        column = int(np.flatnonzero(infinite)[0])
+        row = int(np.flatnonzero(np.isinf(x[:, column]))[0])
+        name = column if names is None else names[column]
+        raise ValueError(
+            f"X has an infinite value in column {name!r}, row {row}. {sampler} needs "
+            "finite values; NaN stands for what is missing."
+        )
+    absent = np.isnan(x)
+    count = np.maximum(len(x) - absent.sum(axis=0), 1)
+    x[absent] = 0
+    # in units of the largest value, so that squares stay finite
+    size = np.abs(x).max(axis=0)
+    x /= np.where(size > 0, size, 1)
+    x -= x.sum(axis=0) / count
+    x[absent] = 0
+    spread = np.sqrt((x**2).sum(axis=0) / count)
+    spread[spread < 1e-12] = 1
+    for block in read_layout(x.shape[1], names):
+        spread[list(block.columns)] *= np.sqrt(block.width)
+    return x / spread
+
+
+def _agree(features: np.ndarray, parents: Parents, made: np.ndarray) -> bool:
+    """Whether the features of the rows are what their codes say."""
+    new = parents.made
+    share = parents.share[new, None]
+    first, second = features[parents.first[new]], features[parents.second[new]]
+    expected = first + share * (second - first)
+    return bool(
+        np.array_equal(features[parents.first[~new]], made[~new])
+        and (np.abs(expected - made[new]) <= 1e-8 * (1 + np.abs(expected))).all()
+    )
