@@ -1,0 +1,16 @@
+"""How modalities are put together: one file a method, by level."""
+
+from skmultimodal.fusion._base import FusionModule, FusionOutput, NeuralFusion
+from skmultimodal.fusion.feature_level import ConcatFusion, GatedFusion
+from skmultimodal.fusion.hierarchical import BottleneckFusion
+from skmultimodal.fusion.relational import CrossAttentionFusion
+
+__all__ = [
+    "BottleneckFusion",
+    "ConcatFusion",
+    "CrossAttentionFusion",
+    "FusionModule",
+    "FusionOutput",
+    "GatedFusion",
+    "NeuralFusion",
+]

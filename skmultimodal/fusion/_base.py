@@ -1,0 +1,147 @@
+"""What a neural fusion is: a specification that builds a module, and its output."""
+
+from __future__ import annotations
+
+import re
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import validate_parameter_constraints
+from torch import Tensor, nn
+
+
+class FusionOutput(NamedTuple):
+    """What a fusion module gives.
+
+    Parameters
+    ----------
+    fused : Tensor of shape (n, d_out)
+        The fused representation.
+    tokens : dict of str to Tensor of shape (n, T_m, embed_dim), default=None
+        The streams of tokens after fusion.
+    per_modality : dict of str to Tensor of shape (n, embed_dim), default=None
+        One vector a modality.
+    loss : Tensor of shape (), default=None
+        A loss of the fusion's own, added to the head's.
+    """
+
+    fused: Tensor
+    tokens: dict[str, Tensor] | None = None
+    per_modality: dict[str, Tensor] | None = None
+    loss: Tensor | None = None
+
+
+class FusionModule(nn.Module):
+    """Base class of fusion modules.
+
+    A subclass sets `d_out`, the width of `fused`, and has
+    ``forward(tokens, present) -> FusionOutput``, where ``tokens[m]`` has shape
+    (n, T_m, d), ``present[m]`` is (n, T_m) bool, and T_m = 1 for a vector modality.
+    Where ``present[m]`` is False, a learned token stands in ``tokens[m]``.
+    """
+
+    d_out: int
+
+
+class NeuralFusion(BaseEstimator, metaclass=ABCMeta):
+    """Base class of neural fusions: parameters now, a torch module inside `fit`.
+
+    A fusion is to a head what a kernel is to
+    :class:`~sklearn.gaussian_process.GaussianProcessClassifier`. It holds parameters,
+    is cloned, printed, compared and searched (``head__fusion__n_heads``). A subclass
+    stores its parameters in ``__init__``, lists what they may be in
+    ``_parameter_constraints``, and implements :meth:`build`. Its name as a string is
+    the class name in snake case without ``Fusion``.
+    """
+
+    level: ClassVar[str]
+    min_modalities: ClassVar[int] = 1
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    @abstractmethod
+    def build(
+        self, modalities: Mapping[str, int], embed_dim: int, dropout: float
+    ) -> FusionModule:
+        """Build the torch module.
+
+        Parameters
+        ----------
+        modalities : dict of str to int
+            Number of tokens of each modality.
+        embed_dim : int
+            Width of a token.
+        dropout : float
+            Dropout rate.
+
+        Returns
+        -------
+        FusionModule
+        """
+
+    def validate(self) -> None:
+        """Raise a ValueError that names a parameter that is not allowed."""
+        validate_parameter_constraints(
+            self._parameter_constraints, self.get_params(deep=False), type(self).__name__
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        items = sorted(self.get_params(deep=False).items())
+        return hash((type(self), repr(items)))
+
+
+def check_heads(embed_dim: int, n_heads: int, fusion: str) -> None:
+    """Attention needs heads of equal width."""
+    if embed_dim % n_heads:
+        fits = [h for h in range(1, embed_dim + 1) if embed_dim % h == 0]
+        raise ValueError(
+            f"{fusion}(n_heads={n_heads}) cannot split embed_dim={embed_dim} evenly. "
+            f"Choose n_heads among {fits}, or another embed_dim."
+        )
+
+
+def fusion_name(cls: type[NeuralFusion]) -> str:
+    """``CrossAttentionFusion`` -> ``"cross_attention"``."""
+    stem = cls.__name__.removesuffix("Fusion")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+
+
+def known_fusions() -> dict[str, type[NeuralFusion]]:
+    """Every neural fusion there is by name, a user's own included."""
+    found: dict[str, type[NeuralFusion]] = {}
+    stack: list[type[NeuralFusion]] = [NeuralFusion]
+    while stack:
+        for cls in stack.pop().__subclasses__():
+            stack.append(cls)
+            if not cls.__abstractmethods__:
+                found[fusion_name(cls)] = cls
+    return dict(sorted(found.items()))
+
+
+def make_fusion(fusion: Any) -> NeuralFusion:
+    """A validated copy of a fusion given as a specification or by its name."""
+    if isinstance(fusion, str):
+        known = known_fusions()
+        if fusion not in known:
+            raise ValueError(
+                f"fusion={fusion!r} is not known. Known fusions: {sorted(known)}. Give "
+                "one of these names or a NeuralFusion such as BottleneckFusion()."
+            )
+        return known[fusion]()
+    if isinstance(fusion, type) and issubclass(fusion, NeuralFusion):
+        raise ValueError(
+            f"fusion={fusion.__name__} is a class; give an instance, "
+            f"{fusion.__name__}(), or its name {fusion_name(fusion)!r}."
+        )
+    if not isinstance(fusion, NeuralFusion):
+        raise ValueError(
+            f"fusion={fusion!r} is neither the name of a fusion ("
+            f"{sorted(known_fusions())}) nor a NeuralFusion."
+        )
+    fusion = clone(fusion)
+    fusion.validate()
+    return fusion

@@ -1,0 +1,5 @@
+"""Fusion layer by layer."""
+
+from skmultimodal.fusion.hierarchical._bottleneck import BottleneckFusion
+
+__all__ = ["BottleneckFusion"]

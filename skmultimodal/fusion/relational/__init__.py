@@ -1,0 +1,5 @@
+"""Fusion by relations between modalities."""
+
+from skmultimodal.fusion.relational._cross_attention import CrossAttentionFusion
+
+__all__ = ["CrossAttentionFusion"]

@@ -1,0 +1,284 @@
+"""What every head does: read X, train a net, predict, travel."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABCMeta, abstractmethod
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _get_feature_names, check_is_fitted
+from torch import Tensor
+
+from skmultimodal._layout import Layout, read_layout
+from skmultimodal._provenance import align_sample_weight
+from skmultimodal._splits import draw_validation
+from skmultimodal.fusion._base import NeuralFusion, make_fusion
+from skmultimodal.heads._devices import choose_device
+from skmultimodal.heads._inputs import BlockInputs
+from skmultimodal.heads._losses import WeightedLoss
+from skmultimodal.heads._network import Recipe, as_sizes
+from skmultimodal.heads._reading import read_encoded, read_validation, row_index
+from skmultimodal.heads._rows import Rows
+from skmultimodal.heads._seeding import draw_seed
+from skmultimodal.heads._state import freeze, thaw
+from skmultimodal.heads._training import Settings, Trained, train_network
+
+_PREDICT_ROWS = 4096
+
+
+class FusionHead(BaseEstimator, metaclass=ABCMeta):
+    """Base class of heads. A subclass says how y becomes a tensor and back."""
+
+    _parameter_constraints: ClassVar[dict] = {
+        "fusion": [str, NeuralFusion, type],
+        "embed_dim": [Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "modality_dropout": [Interval(Real, 0, 1, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"cosine", "constant"})],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "standardize": ["boolean"],
+        "modalities": [None, Mapping],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_split": ["cv_object"],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [None, Interval(Real, 0, None, closed="neither")],
+        "warm_start": ["boolean"],
+        "callbacks": [None, list, HasMethods("on_epoch_end")],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    # What a subclass says ----------------------------------------------------------
+
+    @abstractmethod
+    def _read_target(self, y: Any, *, reset: bool) -> np.ndarray:
+        """y checked, and encoded as the loss takes it; learns what there is to learn."""
+
+    @abstractmethod
+    def _scale_target(self, y: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+        """y on the scale of the net, learned on `rows` unless they are None."""
+
+    @abstractmethod
+    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+        """Weight of each row by its class, or None."""
+
+    @abstractmethod
+    def _make_loss(self) -> WeightedLoss:
+        """The loss to train with."""
+
+    @abstractmethod
+    def _count_outputs(self, y: np.ndarray) -> int:
+        """Width of the net's output."""
+
+    # Fitting -----------------------------------------------------------------------
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any
+    ) -> None:
+        resume = self.warm_start and hasattr(self, "module_")
+        x = self._read_rows(X, reset=not resume)
+        target = self._read_target(y, reset=not resume)
+        weight = self._read_weight(sample_weight, X, target)
+        seed = draw_seed(self.random_state)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("Give X_val and y_val together, or neither.")
+        rows = np.arange(len(x))
+        held_out = None
+        if X_val is None and self.early_stopping:
+            rows, held_out = self._hold_out(X, x, target, groups, seed)
+        if not resume:
+            self._recipe, self._inputs = self._plan(x[rows], X, target)
+        target = self._scale_target(target, None if resume else rows)
+        train = self._rows(x, target, weight, rows)
+        if X_val is not None:
+            x_val = read_validation(self, X_val)
+            y_val = self._scale_target(self._read_target(y_val, reset=False), None)
+            valid = self._rows(x_val, y_val, None, np.arange(len(x_val)))
+        else:
+            valid = (
+                None if held_out is None else self._rows(x, target, weight, held_out)
+            )
+        settings = self._settings(seed, self.max_epochs, self.lr_schedule)
+        self._train(train, valid, settings, resume, keep_optimizer=self.warm_start)
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        resume = hasattr(self, "module_")
+        x = self._read_rows(X, reset=not resume)
+        target = self._read_target(y, reset=False)
+        weight = self._read_weight(sample_weight, X, target)
+        seed = draw_seed(self.random_state)
+        if resume and self.random_state is not None:
+            seed = (seed + self.n_iter_) % (2**31 - 1)  # another order each time
+        rows = np.arange(len(x))
+        if not resume:
+            self._recipe, self._inputs = self._plan(x, X, target)
+        target = self._scale_target(target, None if resume else rows)
+        train = self._rows(x, target, weight, rows)
+        settings = self._settings(seed, 1, "constant")
+        self._train(train, None, settings, resume, keep_optimizer=True)
+
+    def _read_rows(self, X: Any, *, reset: bool) -> np.ndarray:
+        x = read_encoded(self, X, reset=reset)
+        return x if x.flags.c_contiguous else np.ascontiguousarray(x)
+
+    def _read_weight(self, given: Any, X: Any, y: np.ndarray) -> np.ndarray | None:
+        by_class = self._class_weights(y)
+        if given is None:
+            weight = by_class
+        else:
+            weight = np.asarray(align_sample_weight(given, row_index(X), len(y)))
+            if not np.isfinite(weight).all() or (weight < 0).any():
+                raise ValueError("sample_weight must be finite and not negative.")
+            if not weight.any():
+                raise ValueError("sample_weight is zero in every row; nothing to learn.")
+            weight = weight if by_class is None else weight * by_class
+        return None if weight is None else weight / weight.mean()
+
+    def _hold_out(
+        self, X: Any, x: np.ndarray, y: np.ndarray, groups: Any, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        layout = self._read_layout(x, X)
+        names = self._column_names(x)
+        scaled, _ = BlockInputs.learn(x, layout, names, True, None)(x)
+        return draw_validation(
+            y,
+            index=row_index(X),
+            x=scaled.numpy(),
+            groups=groups,
+            splitter=self.validation_split,
+            fraction=self.validation_fraction,
+            stratify=y.ndim == 1 and y.dtype.kind == "i",
+            random_state=seed,
+        )
+
+    def _column_names(self, x: np.ndarray) -> list[str]:
+        names = getattr(self, "feature_names_in_", None)
+        return [str(k) for k in range(x.shape[1])] if names is None else list(names)
+
+    def _read_layout(self, x: np.ndarray, X: Any) -> Layout:
+        return read_layout(x.shape[1], _get_feature_names(X), self.modalities)
+
+    def _plan(
+        self, x: np.ndarray, X: Any, target: np.ndarray
+    ) -> tuple[Recipe, BlockInputs]:
+        layout = self._read_layout(x, X)
+        fusion = make_fusion(self.fusion)
+        self._check_enough(layout, fusion, x, nameless=_get_feature_names(X) is None)
+        names = self._column_names(x)
+        inputs = BlockInputs.learn(
+            x, layout, names, self.standardize, type(self).__name__
+        )
+        recipe = Recipe(
+            layout,
+            fusion,
+            int(self.embed_dim),
+            as_sizes(self.hidden_layer_sizes),
+            float(self.dropout),
+            float(self.modality_dropout),
+            self._count_outputs(target),
+        )
+        return recipe, inputs
+
+    def _check_enough(
+        self, layout: Layout, fusion: NeuralFusion, x: np.ndarray, nameless: bool
+    ) -> None:
+        few = len(layout) < fusion.min_modalities
+        remedy = (
+            "X is an array without column names, so all of it is one modality, 'x'. "
+            "Give a frame (pack makes one), or modalities={'text': slice(0, 384), ...}."
+        )
+        if few:
+            raise ValueError(
+                f"{fusion!r} needs at least {fusion.min_modalities} modalities, X has "
+                f"{len(layout)}: {layout.names}. " + (remedy if nameless else "")
+            )
+        if nameless and self.modalities is None and np.isnan(x.sum(dtype=np.float64)):
+            warnings.warn(
+                f"X holds NaN. {remedy} Only rows that are NaN as a whole count as "
+                "absent then.",
+                UserWarning,
+                stacklevel=6,
+            )
+
+    def _rows(
+        self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, rows: np.ndarray
+    ) -> Rows:
+        whole = len(rows) == len(x)
+        columns, present = self._inputs(x if whole else x[rows])
+        dtype = np.int64 if y.dtype.kind == "i" and y.ndim == 1 else np.float32
+        w = None if weight is None else torch.from_numpy(weight[rows].astype(np.float32))
+        return Rows(columns, present, torch.from_numpy(y[rows].astype(dtype)), w)
+
+    def _settings(self, seed: int, epochs: int, lr_schedule: str) -> Settings:
+        return Settings(
+            lr=float(self.lr),
+            lr_schedule=lr_schedule,
+            weight_decay=float(self.weight_decay),
+            epochs=int(epochs),
+            batch_size=self.batch_size,
+            n_iter_no_change=int(self.n_iter_no_change) if self.early_stopping else None,
+            max_time=self.max_time,
+            callbacks=self.callbacks,
+            device=choose_device(self.device),
+            seed=seed,
+            verbose=int(self.verbose),
+        )
+
+    def _train(
+        self,
+        train: Rows,
+        valid: Rows | None,
+        settings: Settings,
+        resume: bool,
+        keep_optimizer: bool,
+    ) -> None:
+        before = (self.module_, self._optimizer_state) if resume else None
+        done: Trained = train_network(
+            self._recipe, self._make_loss(), train, valid, settings, before
+        )
+        history = [dict(epoch) for epoch in done.history]
+        for epoch in history:
+            epoch.pop("batches", None)
+        old = list(self.history_) if resume else []
+        for number, epoch in enumerate(history, start=len(old) + 1):
+            epoch["epoch"] = number
+        self.module_ = done.module
+        self._optimizer_state = done.optimizer if keep_optimizer else None
+        self.history_ = old + history
+        self.n_iter_ = len(self.history_)
+        self.callbacks_ = done.callbacks
+        self.batch_size_ = done.batch_size
+
+    # Predicting --------------------------------------------------------------------
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """(n, n_outputs) float32 as the net gives it."""
+        check_is_fitted(self)
+        x = read_encoded(self, X, reset=False)
+        device = next(self.module_.parameters()).device
+        outputs: list[Tensor] = []
+        with torch.inference_mode():
+            for start in range(0, len(x), _PREDICT_ROWS):
+                rows, present = self._inputs(x[start : start + _PREDICT_ROWS], start)
+                outputs.append(self.module_(rows.to(device), present.to(device))[0])
+            return torch.cat(outputs).float().cpu().numpy()
+
+    # Travelling --------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        return freeze(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(thaw(state))

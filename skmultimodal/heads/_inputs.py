@@ -1,0 +1,183 @@
+"""From the columns of X to what the net reads: standardised, filled, with presence."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skmultimodal._layout import Layout
+from skmultimodal.heads._network import step_slices
+
+_MAX_ROWS = 2048  # enough rows for quartiles
+_CLIP = 3.0
+_CHUNK = 1024  # rows that stay in the cache
+
+
+@dataclass
+class BlockInputs:
+    """Layout and scaling, learned on the training rows.
+
+    Columns are centred on the median and divided by the interquartile range, then
+    squashed by x / √(1 + (x / 3)²) (Holzmüller et al., arXiv:2407.04491).
+    """
+
+    layout: Layout
+    names: tuple[str, ...]  # of the columns, block after block
+    shift: np.ndarray | None  # (p,), None: not standardised
+    scale: np.ndarray | None  # (p,)
+    fill: np.ndarray  # (p,), what stands for a missing value, on the final scale
+    seen: np.ndarray  # (Σ T_m,), False for modalities that no training row has
+
+    @classmethod
+    def learn(
+        cls, x: np.ndarray, layout: Layout, names: list[str], standardize: bool, who: str | None
+    ) -> BlockInputs:
+        """x: (n, p) float32, columns as they came; `who` warns, None is quiet."""
+        x = x[:, layout.order] if not layout.is_ordered else x
+        ordered = tuple(names[c] for c in layout.order)
+        shift = scale = None
+        if standardize:
+            center, spread = _robust_scale(x)
+            scale = 1 / spread
+            shift = -center * scale
+        steps = sum(block.n_steps for block in layout)
+        inputs = cls(
+            layout,
+            ordered,
+            shift,
+            scale,
+            np.zeros(x.shape[1], dtype=np.float32),
+            np.ones(steps, dtype=bool),
+        )
+        if np.isnan(x.sum(dtype=np.float64)):
+            inputs._learn_missing(x, who)
+        return inputs
+
+    def _learn_missing(self, x: np.ndarray, who: str | None) -> None:
+        gone = np.isnan(x)
+        count = (~gone).sum(0)
+        mean = np.where(gone, 0, x).sum(0, dtype=np.float64) / np.maximum(count, 1)
+        row = torch.from_numpy(mean.astype(np.float32))[None]
+        self.fill = self._standardize(row, torch.empty_like(row)).numpy()[0]
+        present = _present(gone, self.layout)  # (n, Σ T_m)
+        partly = {}
+        for block, (name, steps) in zip(self.layout, step_slices(self.layout).items()):
+            here = present[:, steps]
+            if not here.any():
+                self.seen[steps] = False
+                if who is None:
+                    continue
+                warnings.warn(
+                    f"Every row lacks the modality {name!r}: {who} goes on without it, "
+                    "also at predict.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+            width = self.layout.slices()[name]
+            holes = gone[:, width] & np.repeat(here, block.n_features, axis=1)
+            if holes.any():
+                partly[name] = (int(holes.sum()), width.start + int(holes.any(0).argmax()))
+        if partly and who is not None:
+            what = ", ".join(
+                f"{n} in modality {m!r} (first column {self.names[c]!r})"
+                for m, (n, c) in partly.items()
+            )
+            warnings.warn(
+                f"{who} filled missing values with the training mean: {what}. A "
+                "modality counts as absent only where all its columns are NaN.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _standardize(self, x: Tensor, out: Tensor) -> Tensor:
+        if self.scale is None or self.shift is None:
+            return out.copy_(x)
+        torch.addcmul(_tensor(self.shift), x, _tensor(self.scale), out=out)
+        return out.mul_(torch.addcmul(_ONE, out, out, value=_CLIP**-2).rsqrt_())
+
+    def __call__(self, x: np.ndarray, first_row: int = 0) -> tuple[Tensor, Tensor]:
+        """x: (n, p) float32 -> (n, p) float32 without NaN, (n, Σ T_m) bool"""
+        if not self.layout.is_ordered:
+            x = x[:, self.layout.order]
+        raw = _tensor(np.ascontiguousarray(x, dtype=np.float32))
+        out = torch.empty_like(raw)
+        present = _tensor(self.seen).repeat(len(x), 1)
+        for start in range(0, len(x), _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            self._standardize(raw[rows], out[rows])
+            if not torch.isfinite(out[rows].sum()):
+                self._fill(raw[rows], out[rows], present[rows], first_row + start)
+        return out, present
+
+    def _fill(self, raw: Tensor, out: Tensor, present: Tensor, first_row: int) -> None:
+        """Replace NaN in `out`, and say in `present` what is absent."""
+        infinite = raw.isinf()
+        if infinite.any():
+            row, column = (int(i[0]) for i in infinite.nonzero(as_tuple=True))
+            raise ValueError(
+                f"Input X contains infinity: row {first_row + row}, column "
+                f"{self.names[column]!r} (modality {self.locate(column)!r}) is "
+                f"{float(raw[row, column])}. Replace it by a finite number, or by NaN "
+                "where the value is missing."
+            )
+        gone = raw.isnan()
+        present &= _tensor(_present(gone.numpy(), self.layout))
+        torch.where(gone, _tensor(self.fill), out, out=out)
+
+    def locate(self, column: int) -> str:
+        for name, columns in self.layout.slices().items():
+            if column < columns.stop:
+                return name
+        raise IndexError(column)
+
+
+_ONE = torch.ones(())
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """A view of the array. Memory that a worker maps is read-only: nothing writes."""
+    if array.flags.writeable:
+        return torch.from_numpy(array)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def _present(gone: np.ndarray, layout: Layout) -> np.ndarray:
+    """(n, p) NaN or not, columns in order -> (n, Σ T_m) steps that are there"""
+    parts = []
+    for block, columns in zip(layout, layout.slices().values()):
+        steps = gone[:, columns].reshape(len(gone), block.n_steps, block.n_features)
+        parts.append(~steps.all(axis=2))
+    return np.concatenate(parts, axis=1)
+
+
+def _robust_scale(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Median and interquartile range of each column, from at most 2,048 rows.
+
+    Where the range is zero, half of max - min; where that is zero, 1.
+    """
+    step = max(1, len(x) // _MAX_ROWS)
+    ranked = np.sort(x[::step].T.copy(), axis=1)  # (p, rows), NaN last
+    count = ranked.shape[1] - np.isnan(ranked).sum(1)
+    last = np.maximum(count - 1, 0)
+    every = np.arange(len(ranked))
+    low, median, high = (
+        ranked[every, np.round(q * last).astype(int)] for q in (0.25, 0.5, 0.75)
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = high - low
+        flat = ~(spread > 1e-6 * np.abs(median))
+        if flat.any():
+            part = x[:, flat]
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # columns all NaN
+                spread[flat] = (np.nanmax(part, axis=0) - np.nanmin(part, axis=0)) / 2
+    usable = np.isfinite(spread) & (spread > 1e-6 * np.abs(median)) & (spread > 1e-30)
+    spread = np.where(usable, spread, 1)
+    center = np.where(np.isfinite(median), median, 0)
+    return center.astype(np.float32), spread.astype(np.float32)

@@ -1,0 +1,91 @@
+"""Documentation of the parameters that all heads share."""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+from textwrap import indent
+from typing import TypeVar
+
+_COMMON = """
+fusion : str or NeuralFusion, default="concat"
+    How modalities are put together: the name of a fusion with its defaults, or a
+    specification such as ``BottleneckFusion(n_tokens=8)``, whose parameters can be
+    searched (``fusion__n_tokens``).
+embed_dim : int, default=64
+    Width of a token, the same for all modalities.
+hidden_layer_sizes : int or sequence of int, default=(128,)
+    Widths of the hidden layers behind the fusion; ``()`` is a linear output.
+dropout : float, default=0.1
+    Dropout rate of tokens, attention and hidden layers.
+modality_dropout : float, default=0.0
+    Probability with which a present modality is hidden from a sample in a training
+    step; one always stays.
+"""
+_TRAINING = """
+lr : float, default=2e-3
+    (Peak) learning rate of AdamW.
+lr_schedule : {"cosine", "constant"}, default="cosine"
+    A short rise and then half a cosine over `max_epochs`, or no change.
+weight_decay : float, default=0.01
+    Decoupled weight decay of matrices.
+max_epochs : int, default=30
+    Number of passes over the training rows.
+batch_size : int or "auto", default="auto"
+    Rows a step. "auto" is a power of two from 16 to 256 that gives about 32 steps an
+    epoch, halved while memory runs out.
+standardize : bool, default=True
+    Centre each column on its training median, divide by its interquartile range and
+    squash it smoothly into (-3, 3).
+modalities : dict of str to slice, list or mask, default=None
+    Columns of each modality, where column names do not tell.
+early_stopping : bool, default=False
+    Hold out a part of the training rows, stop when its loss no longer falls, and keep
+    the best weights.
+validation_fraction : float, default=0.1
+    Share of the rows to hold out.
+validation_split : splitter, iterable or None, default=None
+    Draws the rows to hold out instead: its first split is taken.
+n_iter_no_change : int, default=10
+    Epochs without a lower validation loss before stopping.
+max_time : float, default=None
+    Seconds of training after which to stop.
+warm_start : bool, default=False
+    Go on from the previous fit.
+callbacks : list of skorch callbacks, default=None
+    Copies of them are told of every epoch and batch; kept in `callbacks_`.
+device : str or torch.device, default="auto"
+    "auto" is CUDA where there is one (in bfloat16 where it can), else the CPU.
+random_state : int, RandomState instance or None, default=None
+    Seed of weights, order and dropout. No global state is touched.
+verbose : int, default=0
+    Print a line an epoch.
+"""
+_ATTRIBUTES = """
+module_ : torch.nn.Module
+    The trained net.
+history_ : list of dict
+    For every epoch its number, losses, learning rate and seconds.
+n_iter_ : int
+    Number of epochs trained.
+batch_size_ : int
+    Rows a step.
+callbacks_ : list
+    The callbacks that were told.
+n_features_in_ : int
+    Number of columns of X.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Column names of X, if it has any.
+"""
+
+C = TypeVar("C", bound=type)
+
+
+def document_parameters(cls: C) -> C:
+    """Fill the shared sections into a head's docstring."""
+    if cls.__doc__:  # gone under python -OO
+        sections = {"common": _COMMON, "training": _TRAINING, "attributes": _ATTRIBUTES}
+        cls.__doc__ = cleandoc(cls.__doc__).format(
+            **{name: cleandoc(text) for name, text in sections.items()}
+        )
+        cls.__doc__ = indent(cls.__doc__, "    ").lstrip()
+    return cls

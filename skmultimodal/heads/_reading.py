@@ -1,0 +1,61 @@
+"""What a head accepts as X, and what it says of anything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import validate_data
+
+from skmultimodal._cells import to_pandas
+
+
+def read_encoded(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+    """X as (n, p) float32, NaN and infinity still in it."""
+    _refuse_raw(estimator, X)
+    return validate_data(
+        estimator, X, reset=reset, dtype=np.float32, ensure_all_finite=False
+    )
+
+
+def read_validation(estimator: Any, X_val: Any) -> np.ndarray:
+    """X_val as X, with a word on what is most often wrong with it."""
+    try:
+        return read_encoded(estimator, X_val, reset=False)
+    except (ValueError, TypeError) as error:
+        name = type(estimator).__name__
+        raise ValueError(
+            f"X_val does not look like the X that {name} was fitted on: it seems to "
+            "reach the head raw. In a Pipeline, let the earlier steps transform it: "
+            'Pipeline([...], transform_input=["X_val"]) with '
+            f"{name}(...).set_fit_request(X_val=True, y_val=True) and metadata routing "
+            f"enabled. What was wrong with it: {error}"
+        ) from error
+
+
+def row_index(X: Any) -> pd.Index | None:
+    return X.index if isinstance(X, pd.DataFrame) else None
+
+
+def _refuse_raw(estimator: Any, X: Any) -> None:
+    """A frame with cells that are no numbers has not been encoded."""
+    X = to_pandas(X)
+    if not isinstance(X, pd.DataFrame):
+        return
+    for name, dtype in X.dtypes.items():
+        if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
+            continue
+        if pd.api.types.is_numeric_dtype(dtype) or _holds_numbers(X[name]):
+            continue
+        raise ValueError(
+            f"Column {name!r} holds {dtype} cells; {type(estimator).__name__} takes an "
+            "encoded frame of numbers. Put a ModalityTransformer before it, as "
+            "multimodal_pipeline does."
+        )
+
+
+def _holds_numbers(column: Any) -> bool:
+    if not isinstance(column, pd.Series) or column.dtype != object:
+        return False
+    return bool(pd.api.types.infer_dtype(column) in ("floating", "integer", "boolean"))

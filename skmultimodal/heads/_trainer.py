@@ -1,0 +1,225 @@
+"""The private skorch net that trains a head's module."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import PrintLog
+from torch import Tensor, nn
+
+from skmultimodal.heads._rows import Batches, Rows
+
+_WARM_UP = 0.05  # share of all steps
+
+
+class Trainer(NeuralNet):
+    """Trains on whole slices of rows, with little between the batches.
+
+    skorch gives the callbacks, the history and the log; the loop over batches is ours,
+    because skorch's own costs as much as a small net. Callbacks are told of batches
+    only where the user gave some.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        criterion: nn.Module,
+        *,
+        generator: torch.Generator,
+        weight_decay: float = 0.0,
+        lr_schedule: str = "constant",
+        n_iter_no_change: int | None = None,
+        max_time: float | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            module,
+            criterion,
+            optimizer=torch.optim.AdamW,
+            train_split=None,
+            iterator_train=Batches,
+            iterator_valid=Batches,
+            **kwargs,
+        )
+        self.generator = generator
+        self.weight_decay = weight_decay
+        self.lr_schedule = lr_schedule
+        self.n_iter_no_change = n_iter_no_change
+        self.max_time = max_time
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Any]]:
+        return [("print_log", PrintLog())] if self.verbose else []
+
+    @property
+    def _tells_batches(self) -> bool:
+        return any(not isinstance(callback, PrintLog) for _, callback in self.callbacks_)
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> Trainer:
+        """AdamW that decays matrices, not biases, norms and single tokens."""
+        parameters = [p for p in self.module_.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1]},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.optimizer_ = self.optimizer(
+            [g for g in groups if g["params"]],
+            lr=self.lr,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+        return self
+
+    def get_iterator(self, dataset: Rows, training: bool = False) -> Batches:
+        generator = self.generator if training else None
+        return Batches(dataset, self.batch_size, generator)
+
+    def infer(self, x: Rows, **fit_params: Any) -> tuple[Tensor, Tensor | None]:
+        with self._autocast():
+            return self.module_(x.x, x.present)
+
+    def get_loss(
+        self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
+    ) -> Tensor:
+        output, own = y_pred
+        loss = self.criterion_(output, X.y, X.weight)
+        return loss if own is None or not training else loss + own
+
+    def train_step(self, batch: Rows, **fit_params: Any) -> dict[str, Any]:
+        self.optimizer_.zero_grad(set_to_none=True)
+        y_pred = self.infer(batch)
+        loss = self.get_loss(y_pred, batch.y, X=batch, training=True)
+        loss.backward()
+        if self._tells_batches:
+            named = list(self.get_all_learnable_params())
+            self.notify("on_grad_computed", named_parameters=named, batch=batch)
+        self.optimizer_.step()
+        return {"loss": loss.detach(), "y_pred": y_pred}
+
+    def validation_step(self, batch: Rows, **fit_params: Any) -> dict[str, Any]:
+        with torch.no_grad():
+            y_pred = self.infer(batch)
+            return {
+                "loss": self.get_loss(y_pred, batch.y, X=batch),
+                "y_pred": y_pred,
+            }
+
+    def train(self, rows: Rows, valid: Rows | None, epochs: int) -> Trainer:
+        """Train for some epochs, and keep the best weights if asked to stop early.
+
+        A callback stops the training by raising KeyboardInterrupt when an epoch ends,
+        as skorch's own do; a real interruption goes on to the caller.
+        """
+        start = time.monotonic()
+        batches = self.get_iterator(rows, training=True)
+        steps = _Schedule(self, epochs * len(batches))
+        best = _Best(self.module_, self.n_iter_no_change)
+        told = {"dataset_train": rows, "dataset_valid": valid}
+        self.notify("on_train_begin", X=rows, y=rows.y)
+        for _ in range(epochs):
+            epoch_start = time.monotonic()
+            self.notify("on_epoch_begin", **told)
+            self._set_training(True)
+            train = self._run(steps.follow(self._until(batches, start)), training=True)
+            self.history.record("train_loss", train)
+            if valid is not None:
+                self._set_training(False)
+                loss = self._run(self.get_iterator(valid), training=False)
+                self.history.record("valid_loss", loss)
+                self.history.record("valid_loss_best", best.saw(loss))
+            self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
+            self.history.record("dur", time.monotonic() - epoch_start)
+            try:
+                self.notify("on_epoch_end", **told)
+            except KeyboardInterrupt:
+                break
+            if best.enough or self._is_over(start):
+                break
+        best.restore()
+        self.notify("on_train_end", X=rows, y=rows.y)
+        self._set_training(False)
+        return self
+
+    def _run(self, batches: Iterable[Rows], training: bool) -> float:
+        """One epoch; the mean loss of its rows."""
+        step: Callable[..., dict[str, Any]]
+        step = self.train_step if training else self.validation_step
+        total, count = torch.zeros((), device=self.device), 0
+        for batch in batches:
+            if self._tells_batches:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            done = step(batch)
+            total += done["loss"] * len(batch)
+            count += len(batch)
+            if self._tells_batches:
+                self.notify("on_batch_end", batch=batch, training=training, **done)
+        return float(total) / max(count, 1)
+
+    def _until(self, batches: Batches, start: float) -> Iterable[Rows]:
+        for batch in batches:
+            yield batch
+            if self._is_over(start):
+                return
+
+    def _is_over(self, start: float) -> bool:
+        return self.max_time is not None and time.monotonic() - start >= self.max_time
+
+    def _autocast(self) -> contextlib.AbstractContextManager:
+        if torch.device(self.device).type == "cuda" and torch.cuda.is_bf16_supported():
+            return torch.autocast("cuda", dtype=torch.bfloat16)
+        return contextlib.nullcontext()
+
+
+class _Schedule:
+    """Learning rate by step: a short linear rise, then half a cosine."""
+
+    def __init__(self, trainer: Trainer, n_steps: int):
+        self.groups = trainer.optimizer_.param_groups
+        self.peak = trainer.lr
+        self.cosine = trainer.lr_schedule == "cosine"
+        self.n_steps, self.step = max(n_steps, 1), 0
+        self.rise = max(1, round(_WARM_UP * n_steps))
+
+    def follow(self, batches: Iterable[Rows]) -> Iterable[Rows]:
+        for batch in batches:
+            if self.cosine:
+                up = min(1.0, (self.step + 1) / self.rise)
+                down = 0.5 * (1 + math.cos(math.pi * self.step / self.n_steps))
+                for group in self.groups:
+                    group["lr"] = self.peak * up * down
+            self.step += 1
+            yield batch
+
+
+class _Best:
+    """The weights of the epoch with the lowest validation loss."""
+
+    def __init__(self, module: nn.Module, patience: int | None):
+        self.module, self.patience = module, patience
+        self.loss, self.since = math.inf, 0
+        self.weights: dict[str, Tensor] | None = None
+
+    def saw(self, loss: float) -> bool:
+        self.since += 1
+        if not loss < self.loss:
+            return False
+        self.loss, self.since = loss, 0
+        if self.patience is not None:
+            self.weights = {k: v.clone() for k, v in self.module.state_dict().items()}
+        return True
+
+    @property
+    def enough(self) -> bool:
+        return self.patience is not None and self.since >= self.patience
+
+    def restore(self) -> None:
+        if self.weights is not None:
+            self.module.load_state_dict(self.weights)
+
+

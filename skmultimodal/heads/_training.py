@@ -1,0 +1,127 @@
+"""One training job: a net from its recipe, trained on rows within memory."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from skmultimodal.heads._devices import is_out_of_memory
+from skmultimodal.heads._losses import WeightedLoss
+from skmultimodal.heads._network import FusionNetwork, Recipe
+from skmultimodal.heads._rows import Rows
+from skmultimodal.heads._seeding import seeded
+from skmultimodal.heads._trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train."""
+
+    lr: float
+    lr_schedule: str
+    weight_decay: float
+    epochs: int
+    batch_size: int | str
+    n_iter_no_change: int | None
+    max_time: float | None
+    callbacks: Any
+    device: torch.device
+    seed: int
+    verbose: int
+
+
+@dataclass
+class Trained:
+    """What a training leaves."""
+
+    module: FusionNetwork
+    optimizer: dict[str, Any]
+    history: Any
+    callbacks: list[Any]
+    batch_size: int
+
+
+def auto_batch_size(n_rows: int) -> int:
+    """About 32 steps an epoch, in powers of two from 16 to 256."""
+    size = 16
+    while size < 256 and size * 48 <= n_rows:
+        size *= 2
+    return size
+
+
+def train_network(
+    recipe: Recipe,
+    loss: WeightedLoss,
+    rows: Rows,
+    valid: Rows | None,
+    settings: Settings,
+    resume: tuple[nn.Module, dict[str, Any] | None] | None = None,
+) -> Trained:
+    """Train; with ``batch_size="auto"`` halve the batch while memory runs out."""
+    size = settings.batch_size
+    size = auto_batch_size(len(rows)) if size == "auto" else int(size)
+    while True:
+        try:
+            return _train_once(recipe, loss, rows, valid, settings, resume, size)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if settings.batch_size != "auto" or size == 1:
+                raise type(error)(
+                    f"Memory ran out with batch_size={size} on {settings.device}. Use "
+                    "batch_size='auto' or a smaller one, a smaller embed_dim, or fewer "
+                    f"columns. ({error})"
+                ) from error
+        size //= 2
+        if settings.device.type == "cuda":
+            torch.cuda.empty_cache()
+        warnings.warn(
+            f"Memory ran out on {settings.device}; trying again with batch_size={size}.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _train_once(
+    recipe: Recipe,
+    loss: WeightedLoss,
+    rows: Rows,
+    valid: Rows | None,
+    settings: Settings,
+    resume: tuple[nn.Module, dict[str, Any] | None] | None,
+    batch_size: int,
+) -> Trained:
+    device = settings.device
+    with seeded(settings.seed, device):
+        module = recipe.build() if resume is None else copy.deepcopy(resume[0])
+        trainer = Trainer(
+            module,
+            copy.deepcopy(loss),
+            generator=torch.Generator().manual_seed(settings.seed),
+            lr=settings.lr,
+            lr_schedule=settings.lr_schedule,
+            weight_decay=settings.weight_decay,
+            n_iter_no_change=settings.n_iter_no_change,
+            max_time=settings.max_time,
+            batch_size=batch_size,
+            callbacks=copy.deepcopy(settings.callbacks),
+            device=device,
+            verbose=settings.verbose,
+        ).initialize()
+        if resume is not None and resume[1] is not None:
+            trainer.optimizer_.load_state_dict(resume[1])
+        trainer.train(
+            rows.to(device), None if valid is None else valid.to(device), settings.epochs
+        )
+    return Trained(
+        trainer.module_.eval(),
+        trainer.optimizer_.state_dict(),
+        trainer.history,
+        [callback for _, callback in trainer.callbacks_],
+        batch_size,
+    )

@@ -1,0 +1,19 @@
+"""Plain torch modules that fusions and heads are built from."""
+
+from skmultimodal.nn._attention import Attention
+from skmultimodal.nn._dropout import Dropout, modality_dropout
+from skmultimodal.nn._mlp import MLP
+from skmultimodal.nn._per_modality import PerModality
+from skmultimodal.nn._pooling import pool_tokens
+from skmultimodal.nn._projection import ModalityTokens, ScaledLinear
+
+__all__ = [
+    "MLP",
+    "Attention",
+    "Dropout",
+    "ModalityTokens",
+    "PerModality",
+    "ScaledLinear",
+    "modality_dropout",
+    "pool_tokens",
+]

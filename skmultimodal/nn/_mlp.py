@@ -1,0 +1,25 @@
+"""The multilayer perceptron behind a fusion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from skmultimodal.nn._dropout import Dropout
+
+
+class MLP(nn.Module):
+    """Linear, GELU and dropout for each hidden layer, then a linear output."""
+
+    def __init__(self, d_in: int, hidden: Sequence[int], d_out: int, dropout: float):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [nn.Linear(d_in, width), nn.GELU(), Dropout(dropout)]
+            d_in = width
+        self.hidden = nn.Sequential(*layers)
+        self.output = nn.Linear(d_in, d_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(self.hidden(x))

@@ -1,0 +1,42 @@
+"""From standardised blocks to tokens of one width."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ScaledLinear(nn.Module):
+    """W x / √d_in + b with unit-normal W: a wide block is no louder than a narrow one.
+
+    The factor stands outside the weights, so that it also scales their updates.
+    """
+
+    def __init__(self, d_in: int, d_out: int):
+        super().__init__()
+        self.scale = d_in**-0.5
+        self.weight = nn.Parameter(torch.randn(d_out, d_in))
+        self.bias = nn.Parameter(torch.zeros(d_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.linear(x, self.weight * self.scale, self.bias)
+
+
+class ModalityTokens(nn.Module):
+    """Tokens of one modality; a learned one stands where a step is absent."""
+
+    def __init__(self, n_steps: int, d_in: int, d: int, is_sequence: bool):
+        super().__init__()
+        self.n_steps, self.d_in = n_steps, d_in
+        self.project = ScaledLinear(d_in, d)
+        self.missing = nn.Parameter(torch.zeros(d))
+        self.position = (
+            nn.Parameter(0.02 * torch.randn(n_steps, d)) if is_sequence else None
+        )
+
+    def forward(self, x: Tensor, present: Tensor) -> Tensor:
+        """x: (n, T * d_in), present: (n, T) -> (n, T, d)"""
+        z = self.project(x.reshape(len(x), self.n_steps, self.d_in))
+        if self.position is not None:
+            z = z + self.position
+        return torch.where(present.unsqueeze(2), z, self.missing)
