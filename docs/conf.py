@@ -29,7 +29,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb"]
-default_role = "obj"
+default_role = "literal"
+templates_path = ["_templates"]
 nitpicky = True
 # Other projects' names stay plain text: their inventories would need the network.
 nitpick_ignore_regex = [
@@ -38,7 +39,7 @@ nitpick_ignore_regex = [
 
 autosummary_generate = True
 autodoc_typehints = "none"
-autodoc_default_options = {"members": True, "inherited-members": False}
+autodoc_inherit_docstrings = False
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
@@ -98,7 +99,7 @@ def api_page() -> str:
         names = [name for name, thing in things.items() if id(thing) not in seen]
         seen |= {id(thing) for thing in things.values()}
         lines += [module, "-" * len(module), "", f"{first_sentence(package)}.", ""]
-        lines += [f".. currentmodule:: {module}", "", ".. autosummary::"]
+        lines += [f".. module:: {module}", "", ".. autosummary::"]
         lines += ["   :toctree: .", "   :nosignatures:", ""]
         lines += [f"   {name}" for name in names]
         lines += [""]
@@ -150,6 +151,21 @@ def write(file: str, text: str) -> None:
     path.parent.mkdir(exist_ok=True)
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
+
+
+def mend_docstring(app, what, name, obj, options, lines: list[str]) -> None:
+    """Methods inherited from scikit-learn point at labels of its own pages."""
+    for i, line in enumerate(lines):
+        line = re.sub(r":(?:ref|term):`sphx_glr[^`]*`", "scikit-learn's gallery", line)
+        line = re.sub(r":(?:ref|term):`([^`<]+?)(?:\s*<[^`>]*>)?`", r"\1", line)
+        if "`" not in line and not line.lstrip().startswith((">>>", "...")):
+            # (n_samples, n_features_in_) is no link to "n_features_in"
+            line = re.sub(r"(?<!\w)([a-z]\w*)_(?=[,)])", r"\1\\_", line)
+        lines[i] = line
+
+
+def setup(app) -> None:
+    app.connect("autodoc-process-docstring", mend_docstring, priority=1)
 
 
 write("api.rst", api_page())

@@ -151,7 +151,7 @@ class _Groups:
         self._labels = labels
         self._members: dict[Any, list[Any]] = {}
         self._kinds: dict[Any, str] = {}
-        self._reasons: dict[Any, list[str]] = {}
+        self._reasons: dict[Any, dict[str, list[Any]]] = {}
         self._own: dict[Any, Any] = {}
 
     def add(self, key: Any, kind: str, label: Any, reason: str) -> None:
@@ -159,9 +159,7 @@ class _Groups:
         key = (kind, key)
         self._members.setdefault(key, []).append(label)
         self._kinds[key] = kind
-        reasons = self._reasons.setdefault(key, [])
-        if reason not in reasons:
-            reasons.append(reason)
+        self._reasons.setdefault(key, {}).setdefault(reason, []).append(label)
 
     def add_given(self, label: Any, kind: Any, column: pd.Series) -> None:
         if not isinstance(kind, str):
@@ -210,7 +208,7 @@ class _Groups:
     def records(self) -> dict[str, Modality]:
         return {
             name: Modality(
-                self._kinds[key], self._members[key], "; ".join(self._reasons[key])
+                self._kinds[key], self._members[key], _told(self._reasons[key])
             )
             for key, name in self._names().items()
         }
@@ -238,6 +236,16 @@ class _Groups:
             taken.add(name)
             names[key] = name
         return names
+
+
+def _told(reasons: dict[str, list[Any]]) -> str:
+    """One reason as it is; of several, what holds for which columns."""
+    if len(reasons) == 1:
+        return next(iter(reasons))
+    brief: dict[str, list[str]] = {}
+    for reason, columns in reasons.items():
+        brief.setdefault(reason.split(":")[0], []).extend(map(str, columns))
+    return "; ".join(f"{what}: {', '.join(which)}" for what, which in brief.items())
 
 
 def _reads_a_series(encoder: Any) -> bool:

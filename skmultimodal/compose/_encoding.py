@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -29,7 +30,9 @@ def naming(modality: str, columns: Sequence[Any], note: str = "") -> Iterator[No
     try:
         yield
     except Exception as error:
-        message = f"{sentence(describe(modality, columns))}: {_text(error)}{note}"
+        text = _text(error)
+        text += note if re.search(r"\brow", text) else ""
+        message = f"{sentence(describe(modality, columns))}: {text}"
         raise _same_kind(error, message) from error
 
 
@@ -42,7 +45,7 @@ def _text(error: Exception) -> str:
     if isinstance(error, KeyError) and len(error.args) == 1:
         return f"{type(error).__name__}: {error}"
     text = str(error) or type(error).__name__
-    if "Expected 2D array, got 1D array instead" in text:
+    if text.startswith(("Expected 2D array", "Expected a 2-dimensional container")):
         text = (
             "1D data passed to an encoder that expects 2D data. Give its columns as "
             f"a list: ['a'] in place of 'a'. ({text.splitlines()[0]})"

@@ -215,11 +215,11 @@ class ModalityTransformer(ColumnTransformer):
                     "transformers is an explicit list. Change its entries, or leave "
                     "modalities=None."
                 )
-            return super().fit_transform(X, y, **params)
+            return _framed(super().fit_transform(X, y, **params), X)
         entries, chosen = choose_encoders(X, self.modalities)
         try:
             self.transformers = entries
-            encoded = super().fit_transform(X, y, **params)
+            encoded = _framed(super().fit_transform(X, y, **params), X)
         finally:
             self.transformers = AUTO
         self.modalities_ = chosen
@@ -254,7 +254,7 @@ class ModalityTransformer(ColumnTransformer):
             for name, trans, *_ in self.transformers_:
                 if not _is(trans, "drop"):
                     self._check_columns(X, name, self._labels(name))
-        return super().transform(X, **params)
+        return _framed(super().transform(X, **params), X)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the encoded columns.
@@ -375,7 +375,8 @@ class ModalityTransformer(ColumnTransformer):
             if isinstance(X, pd.DataFrame):
                 asked = [columns] if isinstance(columns, str) else columns
                 asked = [] if isinstance(asked, slice) else np.atleast_1d(asked)
-                self._check_columns(X, name, [c for c in asked if isinstance(c, str)])
+                asked = [str(c) for c in asked if isinstance(c, str)]
+                self._check_columns(X, name, asked)
             with naming(name, columns if isinstance(columns, list) else [columns]):
                 indices[name] = _get_column_indices(X, columns)
             resolved.append(columns)
@@ -531,7 +532,8 @@ class ModalityTransformer(ColumnTransformer):
         self.output_indices_ = {}
         # Entries as they were at fit: those found in no row are "drop" by now.
         for (name, *_), part in zip(self._active(fitted=False), Xs):
-            self.output_indices_[name] = slice(start, start + part.shape[1])
+            if part.shape[1]:
+                self.output_indices_[name] = slice(start, start + part.shape[1])
             start += part.shape[1]
         for name in [*(entry[0] for entry in self.transformers), REMAINDER]:
             self.output_indices_.setdefault(name, slice(0, 0))
@@ -570,6 +572,15 @@ class ModalityTransformer(ColumnTransformer):
 
 def _is(value: Any, word: str) -> bool:
     return isinstance(value, str) and value == word
+
+
+def _framed(encoded: Any, X: Any) -> Any:
+    """The frame without columns in place of the array that no entry gives."""
+    if not isinstance(encoded, np.ndarray):
+        return encoded
+    return pd.DataFrame(
+        encoded.astype(np.float32), index=X.index if hasattr(X, "index") else None
+    )
 
 
 def as_table(X: Any, owner: str) -> Any:

@@ -123,8 +123,8 @@ class ModalitySelector(TransformerMixin, BaseEstimator):
         if _get_output_config("transform", self)["dense"] != "default":
             return kept
         if isinstance(X, pd.DataFrame):
-            columns = X.columns[self._columns]
-            return pd.DataFrame(kept, index=X.index, columns=columns)
+            names = self.get_feature_names_out()
+            return pd.DataFrame(kept, index=X.index, columns=names)
         if type(X).__module__.startswith("polars"):
             import polars as pl
 

@@ -25,13 +25,14 @@ def classical_features(pictures: np.ndarray) -> np.ndarray:
 def _features(pictures: torch.Tensor) -> torch.Tensor:
     x = pictures.permute(0, 3, 1, 2).contiguous()  # (n, 3, h, w)
     magnitude, angle = _gradient(x)
+    fine = F.adaptive_avg_pool2d(_orientation_maps(magnitude, angle), 8)
     blocks = [
-        _grid_histograms(magnitude, angle, grid=8),
-        _grid_histograms(magnitude, angle, grid=4),
+        fine.flatten(1).sqrt(),
+        _by_energy_around(F.avg_pool2d(fine, 2)),
         _direction_histogram(magnitude, angle),
         F.adaptive_avg_pool2d(x, 4).flatten(1),
-        _spread(x),
-        _colour_histogram(x),
+        x.flatten(2).std(dim=2, correction=0),
+        _colour_histogram(F.avg_pool2d(x, 2)),
     ]
     return torch.cat(blocks, dim=1)
 
@@ -47,26 +48,28 @@ def _gradient(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     return square[:, 0].sqrt(), torch.atan2(dy, dx)
 
 
-def _soft_bins(
+def _two_bins(
     magnitude: torch.Tensor, angle: torch.Tensor, n_bins: int, period: float
-) -> torch.Tensor:
-    """Share each pixel's magnitude between the two nearest bins: (n, bins, h, w)."""
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """The two nearest bins of each pixel, and its magnitude's share in them."""
     position = torch.remainder(angle, period) * (n_bins / period)
     lower = position.floor()
-    share = position - lower
+    upper_part = magnitude * (position - lower)
     low = lower.long() % n_bins
-    high = (low + 1) % n_bins
-    maps = magnitude.new_zeros(len(magnitude), n_bins, *magnitude.shape[1:])
-    maps.scatter_add_(1, low[:, None], (magnitude * (1 - share))[:, None])
-    return maps.scatter_add_(1, high[:, None], (magnitude * share)[:, None])
+    return [(low, magnitude - upper_part), ((low + 1) % n_bins, upper_part)]
 
 
-def _grid_histograms(
-    magnitude: torch.Tensor, angle: torch.Tensor, grid: int
-) -> torch.Tensor:
-    """Orientations (modulo a half turn) in each cell, by the energy around the cell."""
-    maps = _soft_bins(magnitude, angle, N_ORIENTATIONS, torch.pi)
-    cells = F.adaptive_avg_pool2d(maps, grid)  # (n, bins, grid, grid)
+def _orientation_maps(magnitude: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
+    """Magnitude by orientation modulo a half turn: (n, bins, h, w)."""
+    n, *shape = magnitude.shape
+    maps = magnitude.new_zeros(n, N_ORIENTATIONS, *shape)
+    for index, share in _two_bins(magnitude, angle, N_ORIENTATIONS, torch.pi):
+        maps.scatter_add_(1, index[:, None], share[:, None])
+    return maps
+
+
+def _by_energy_around(cells: torch.Tensor) -> torch.Tensor:
+    """Histograms (n, bins, grid, grid) by the energy of the cells around, flat."""
     energy = cells.square().sum(dim=1, keepdim=True)
     around = F.avg_pool2d(energy, 3, stride=1, padding=1, count_include_pad=False)
     return (cells / (around + 1e-3).sqrt()).clamp(max=1.0).flatten(1)
@@ -74,16 +77,13 @@ def _grid_histograms(
 
 def _direction_histogram(magnitude: torch.Tensor, angle: torch.Tensor) -> torch.Tensor:
     """Directions over the whole turn, wherever they are in the picture."""
-    maps = _soft_bins(magnitude, angle, N_DIRECTIONS, 2 * torch.pi)
-    total = maps.mean(dim=(2, 3))  # (n, bins)
+    total = magnitude.new_zeros(len(magnitude), N_DIRECTIONS)
+    for index, share in _two_bins(magnitude, angle, N_DIRECTIONS, 2 * torch.pi):
+        total.scatter_add_(1, index.flatten(1), share.flatten(1))
+    total /= magnitude[0].numel()
     shares = total / (total.sum(dim=1, keepdim=True) + 1e-4)
     spectrum = torch.fft.rfft(shares, dim=1).abs()[:, 1:]
     return torch.cat([shares.sqrt(), spectrum, total.sum(dim=1, keepdim=True)], dim=1)
-
-
-def _spread(x: torch.Tensor) -> torch.Tensor:
-    """Standard deviation of each channel over the picture: (n, 3)."""
-    return x.flatten(2).std(dim=2, correction=0)
 
 
 def _colour_histogram(x: torch.Tensor) -> torch.Tensor:

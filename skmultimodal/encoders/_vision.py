@@ -124,7 +124,7 @@ class VisionModel:
         if self.preprocessing is None:
             out = self.module(x)
         elif (embed := getattr(self.module, "get_image_features", None)) is not None:
-            out = embed(pixel_values=x)  # type: ignore[operator]
+            out = embed(pixel_values=x)
         else:
             out = self.module(pixel_values=x)
         if not isinstance(out, torch.Tensor):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 from torch import Tensor
@@ -90,6 +91,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         resume = self.warm_start and hasattr(self, "module_")
         x = self._read_rows(X, reset=not resume)
         target = self._read_target(y, reset=not resume)
+        check_consistent_length(x, target)
         weight = self._read_weight(sample_weight, X, target)
         seed = draw_seed(self.random_state)
         if (X_val is None) != (y_val is None):
@@ -117,6 +119,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         resume = hasattr(self, "module_")
         x = self._read_rows(X, reset=not resume)
         target = self._read_target(y, reset=False)
+        check_consistent_length(x, target)
         weight = self._read_weight(sample_weight, X, target)
         seed = draw_seed(self.random_state)
         if resume and self.random_state is not None:

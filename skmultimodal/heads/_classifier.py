@@ -251,6 +251,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
     # Target ------------------------------------------------------------------------
 
     def _learn_classes(self, y: Any, classes: Any) -> None:
+        y = _as_array(y)
         if type_of_target(y) == "multilabel-indicator":
             self.classes_ = np.arange(np.shape(y)[1])
             self._multilabel = True
@@ -269,8 +270,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
                 f"requires y to be passed, but the target y is None: "
                 f"{type(self).__name__} learns from labels."
             )
-        if sparse.issparse(y):
-            y = y.toarray()
+        y = _as_array(y)
         _refuse_missing(y)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
@@ -279,7 +279,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
                 "an indicator matrix of zeros and ones; FusionRegressor takes numbers."
             )
         multilabel = kind == "multilabel-indicator"
-        y = np.asarray(y) if multilabel else column_or_1d(y, warn=True)
+        y = y if multilabel else column_or_1d(y, warn=True)
         if reset:
             self._multilabel = multilabel
             self.classes_ = np.arange(y.shape[1]) if multilabel else np.unique(y)
@@ -326,14 +326,20 @@ class FusionClassifier(ClassifierMixin, FusionHead):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.input_tags.allow_nan = True
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
 
 
-def _refuse_missing(y: Any) -> None:
-    missing = np.flatnonzero(np.asarray(pd.isna(np.asarray(y))).reshape(len(y), -1).any(1))
+def _as_array(y: Any) -> np.ndarray:
+    y = y.toarray() if sparse.issparse(y) else np.asarray(y)
+    return y.astype(object) if y.dtype.kind == "T" else y
+
+
+def _refuse_missing(y: np.ndarray) -> None:
+    missing = np.flatnonzero(np.asarray(pd.isna(y)).reshape(len(y), -1).any(1))
     if len(missing):
         raise ValueError(
             f"Input y contains NaN in {len(missing)} rows, first in row {missing[0]}. "

@@ -337,38 +337,35 @@ def _scaled(X: Any, sampler: str) -> np.ndarray:
                     f"{dtype}. Put the sampler behind the encoders, or use "
                     "ModalitySampler(RandomOverSampler()), which takes any column."
                 )
-    x = floats(X).astype(np.float64)
-    infinite = np.isinf(x).any(axis=0)
-    if infinite.any():
-        column = int(np.flatnonzero(infinite)[0])
-        row = int(np.flatnonzero(np.isinf(x[:, column]))[0])
+    x = np.array(floats(X), dtype=np.float64, order="C")
+    largest = np.fmax.reduce(np.abs(x), axis=0, initial=0)
+    if np.isinf(largest).any():
+        column = int(np.isinf(largest).argmax())
+        row = int(np.isinf(x[:, column]).argmax())
         name = column if names is None else names[column]
         raise ValueError(
             f"X has an infinite value in column {name!r}, row {row}. {sampler} needs "
             "finite values; NaN stands for what is missing."
         )
+    # in units of the largest value, so that squares stay finite
+    x /= np.where(largest > 0, largest, 1)
     absent = np.isnan(x)
     count = np.maximum(len(x) - absent.sum(axis=0), 1)
-    x[absent] = 0
-    # in units of the largest value, so that squares stay finite
-    size = np.abs(x).max(axis=0)
-    x /= np.where(size > 0, size, 1)
+    np.copyto(x, 0, where=absent)
     x -= x.sum(axis=0) / count
-    x[absent] = 0
-    spread = np.sqrt((x**2).sum(axis=0) / count)
+    np.copyto(x, 0, where=absent)
+    spread = np.sqrt(np.einsum("ij,ij->j", x, x) / count)
     spread[spread < 1e-12] = 1
     for block in read_layout(x.shape[1], names):
         spread[list(block.columns)] *= np.sqrt(block.width)
-    return x / spread
+    x /= spread
+    return x
 
 
 def _agree(features: np.ndarray, parents: Parents, made: np.ndarray) -> bool:
-    """Whether the features of the rows are what their codes say."""
-    new = parents.made
-    share = parents.share[new, None]
-    first, second = features[parents.first[new]], features[parents.second[new]]
-    expected = first + share * (second - first)
-    return bool(
-        np.array_equal(features[parents.first[~new]], made[~new])
-        and (np.abs(expected - made[new]) <= 1e-8 * (1 + np.abs(expected))).all()
-    )
+    """Whether the features of the rows are what their codes say, seen in projection."""
+    directions = np.random.default_rng(0).standard_normal((features.shape[1], 2))
+    shadow, found = features @ directions, made @ directions
+    share = parents.share[:, None]
+    expected = (1 - share) * shadow[parents.first] + share * shadow[parents.second]
+    return bool((np.abs(expected - found) <= 1e-8 * (1 + np.abs(expected))).all())

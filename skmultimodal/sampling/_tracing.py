@@ -80,7 +80,8 @@ class TwistedCubic:
             p = (m1 * m2 - m3) / (m2 - m1**2)
             q = -m2 - p * m1
             root = np.sqrt(p**2 / 4 - q)
-        return self._nearest(curve, -p / 2 - root), self._nearest(curve, -p / 2 + root)
+            low, high = -p / 2 - root, -p / 2 + root
+        return self._nearest(curve, low), self._nearest(curve, high)
 
     def _verify(
         self, a: np.ndarray, b: np.ndarray, points: np.ndarray
