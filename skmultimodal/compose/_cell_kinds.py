@@ -140,9 +140,9 @@ def _bytes(head: bytes) -> Finding:
         if head[offset:].startswith(magics):
             return Finding(kind, f"bytes of {name} files")
     if head.startswith(b"RIFF"):
-        kind = {b"WAVE": "audio", b"AVI ": "video", b"WEBP": "image"}.get(head[8:12])
-        if kind is not None:
-            return Finding(kind, f"bytes of {head[8:12].decode().strip()} files")
+        riff = {b"WAVE": "audio", b"AVI ": "video", b"WEBP": "image"}.get(head[8:12])
+        if riff is not None:
+            return Finding(riff, f"bytes of {head[8:12].decode().strip()} files")
     if head[:1] == b"\xff" and head[1:2] and head[1] & 0xE0 == 0xE0:
         return Finding("audio", "bytes of MPEG sound")
     return Finding("bytes", f"bytes that begin with {head[:8]!r}")
