@@ -1,10 +1,14 @@
 """What is validated on has no relative in the training part."""
 
+import re
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from sklearn.decomposition import PCA
 from sklearn.model_selection import (
@@ -183,6 +187,53 @@ class TestProvenance:
             splitter=(np.array([0, 1, 4, 5, 6]), np.array([2, 3, 6])),
         )
         assert (train.tolist(), valid.tolist()) == ([0, 1, 4], [2, 3])
+
+
+class TestAnyRows:
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        n=st.integers(8, 60),
+        n_classes=st.integers(1, 4),
+        n_groups=st.sampled_from([None, 3, 20]),
+        few_values=st.booleans(),
+        splitter=st.sampled_from([None, 2, ShuffleSplit(1, random_state=0)]),
+    )
+    def test_no_relative_is_ever_on_both_sides(
+        self, seed, n, n_classes, n_groups, few_values, splitter
+    ):
+        rng = np.random.default_rng(seed)
+        made = [Synthetic(rng.integers(0, n, 2).tolist()) for _ in range(n // 2)]
+        labels = [*range(n), *made, *rng.integers(0, n, n // 3).tolist()]
+        index = label_index([labels[i] for i in rng.permutation(len(labels))])
+        y = rng.integers(0, n_classes, len(index))
+        groups = None if n_groups is None else rng.integers(0, n_groups, len(index))
+        x = rng.standard_normal((len(index), 3)).astype(np.float32)
+        if few_values:
+            x[: n // 3] = x[n // 3 : 2 * (n // 3)]
+        try:
+            with warnings.catch_warnings():
+                # a class may have fewer rows than a splitter has folds
+                warnings.filterwarnings("ignore", "The least populated class")
+                train, valid = draw_validation(
+                    y,
+                    index=index,
+                    x=x,
+                    groups=groups,
+                    splitter=splitter,
+                    random_state=0,
+                )
+        except ValueError as error:
+            assert re.search("leaves no|n_splits", str(error))  # noqa: PT017
+            return
+        assert origins(index).original[valid].all()
+        assert_no_leak(index, train, valid)
+        if groups is not None:
+            assert not set(groups[train]) & set(groups[valid])
+        codes = near_equal(x)
+        assert not set(codes[train]) & set(codes[valid])
+        if splitter is None:
+            original = y[origins(index).original]
+            assert set(original) <= set(y[train])
 
 
 class TestSplitters:

@@ -178,6 +178,8 @@ class ModalitySampler(BaseSampler):
             not finite; if a class has fewer rows than the sampler looks for
             neighbours; if y is continuous or multilabel; if rows of the sampler cannot
             be traced to rows of X.
+        TypeError
+            If `sampler` is a class or a ModalitySampler.
         """
         return self._fit_resample(X, y)
 
@@ -235,6 +237,10 @@ class ModalitySampler(BaseSampler):
             raise TypeError(
                 f"sampler={name} is a class; give an instance: "
                 f"ModalitySampler({name}())."
+            )
+        if isinstance(self.sampler, ModalitySampler):
+            raise TypeError(
+                "sampler is a ModalitySampler already; give the sampler inside it."
             )
         return RandomOverSampler() if self.sampler is None else clone(self.sampler)
 
@@ -337,7 +343,13 @@ def _scaled(X: Any, sampler: str) -> np.ndarray:
                     f"{dtype}. Put the sampler behind the encoders, or use "
                     "ModalitySampler(RandomOverSampler()), which takes any column."
                 )
-    x = np.array(floats(X), dtype=np.float64, order="C")
+    try:
+        x = np.array(floats(X), dtype=np.float64, order="C")
+    except ValueError as error:
+        raise ValueError(
+            f"{sampler} measures distances, but X is an array of dtype {X.dtype}: "
+            f"{error}. Put the sampler behind the encoders."
+        ) from error
     largest = np.fmax.reduce(np.abs(x), axis=0, initial=0)
     if np.isinf(largest).any():
         column = int(np.isinf(largest).argmax())

@@ -439,6 +439,16 @@ class TestErrors:
         ):
             ModalitySampler(over.SMOTE).fit_resample(*encoded())
 
+    def test_wrapped_twice(self):
+        sampler = ModalitySampler(ModalitySampler(over.SMOTE()))
+        with pytest.raises(TypeError, match="give the sampler inside it"):
+            sampler.fit_resample(*encoded())
+
+    def test_array_of_text(self):
+        X = np.array([["a", "b"]] * 20)
+        with pytest.raises(ValueError, match=r"an array of dtype <U1.*encoders"):
+            ModalitySampler(over.SMOTE()).fit_resample(X, [0, 1] * 10)
+
     def test_no_sampler(self):
         with pytest.raises(ValueError, match="must be an object implementing"):
             ModalitySampler(StandardScaler()).fit_resample(*encoded())
