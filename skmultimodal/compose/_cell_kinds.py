@@ -228,7 +228,7 @@ def _text_or_category(cells: list[str]) -> Finding:
     words = [_words(cell) for cell in cells]
     mean = float(np.mean([len(w) for w in words]))
     n_different = len(set(cells))
-    few = n_different < 20 and 2 * n_different < len(cells)
+    few = n_different < 20 and 5 * n_different < len(cells)
     plain = [w[:1].isalpha() and not w[:1].isupper() for ws in words for w in ws]
     is_sentence = mean >= 6 or (mean >= 4 and float(np.mean(plain)) >= 0.4)
     told = f"{mean:.1f} words a cell, {n_different} different in {len(cells)}"
