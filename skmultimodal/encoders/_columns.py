@@ -26,8 +26,7 @@ class Column:
     def where(self, row: int) -> str:
         """``column 'photo', row 3 (label 17)``."""
         column = f"column {self.name!r}, " if self.name is not None else ""
-        label = f" (label {self.labels[row]!r})" if self.labels is not None else ""
-        return f"{column}row {row}{label}"
+        return column + shown_row(row, self.labels)
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,14 @@ class Parts:
     first_rows: list[int]  # the first row that holds each value
     rows: np.ndarray  # (n_held,) row of each held part
     which: np.ndarray  # (n_held,) position in `values` of each held part
+
+
+def shown_row(row: int, labels: Any) -> str:
+    """``row 3 (label 17)``, or ``row 3`` where rows have no labels."""
+    if labels is None:
+        return f"row {row}"
+    label = labels[row]
+    return f"row {row} (label {label.item() if hasattr(label, 'item') else label!r})"
 
 
 def read_column(X: Any, owner: str) -> Column:

@@ -34,17 +34,16 @@ class Decoder:
     def __call__(self, cell: Any) -> np.ndarray:
         """(h, w, 3) float32 in [0, 1]."""
         if isinstance(cell, np.ndarray) or _is_nested(cell):
-            return self._resized_array(self._array(np.asarray(cell)))
-        image = self._open(cell)
-        try:
-            picture = self._upright(image)
-        except PictureError:
-            raise
-        except Exception as error:
-            raise PictureError(
-                f"{_shown(cell)} is broken or truncated ({_reason(error)}). "
-                "Restore the file"
-            ) from error
+            array = np.asarray(cell)
+            check_array_shape(array)
+            if array.dtype != np.uint8:
+                return self._resized_array(self._array(array))
+            cell = Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array)
+        if isinstance(cell, Image.Image):
+            picture = self._read(cell, cell)
+        else:
+            with _open(cell) as image:
+                picture = self._read(image, cell)
         if isinstance(picture, np.ndarray):
             return self._resized_array(picture)
         size = self._target(picture.height, picture.width)
@@ -52,36 +51,21 @@ class Decoder:
             picture = picture.resize(size[::-1], Image.Resampling(self.resample))
         return np.asarray(picture, dtype=np.float32) / 255
 
-    def _open(self, cell: Any) -> Image.Image:
-        if isinstance(cell, Image.Image):
-            self._check_pixels(cell, cell.size)
-            return cell
-        if isinstance(cell, (bytes, bytearray, memoryview)):
-            source: Any = io.BytesIO(cell)
-        elif isinstance(cell, (str, PurePath)):
-            source = _file(os.fspath(cell))
-        else:
-            raise PictureError(
-                f"found {type(cell).__name__}; expected a path, bytes, a PIL image or "
-                "an array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
-            )
-        try:
-            image = Image.open(source)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise PictureError(
-                f"{_shown(cell)} is larger than Pillow's limit ({error}). Shrink it, "
-                "or raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
-            ) from error
-        except Exception as error:
-            raise PictureError(
-                f"{_shown(cell)} is no picture that Pillow can read "
-                f"({_reason(error)}). Convert it to PNG or JPEG"
-            ) from error
+    def _read(self, image: Image.Image, cell: Any) -> Image.Image | np.ndarray:
+        """An upright RGB picture, decoded if it is not too large."""
         self._check_pixels(cell, image.size)
-        if image.format == "JPEG":
+        if image is not cell and image.format == "JPEG":
             height, width = self._target(image.height, image.width)
             image.draft(None, (2 * width, 2 * height))
-        return image
+        try:
+            return self._upright(image)
+        except PictureError:
+            raise
+        except Exception as error:
+            raise PictureError(
+                f"{_shown(cell)} is broken or truncated ({_reason(error)}). "
+                "Restore the file"
+            ) from error
 
     def _target(self, height: int, width: int) -> tuple[int, int]:
         if self.shortest_edge is None:
@@ -116,9 +100,7 @@ class Decoder:
         return image.convert("RGB")
 
     def _array(self, array: np.ndarray) -> np.ndarray:
-        check_array_shape(array)
-        if array.shape[0] * array.shape[1] > self.max_pixels:
-            self._check_pixels(array, (array.shape[1], array.shape[0]))
+        self._check_pixels(array, (array.shape[1], array.shape[0]))
         if array.ndim == 2:
             array = array[:, :, None]
         low, high = value_range(array.dtype, self.ranges)
@@ -146,6 +128,31 @@ class Decoder:
             for k in range(3)
         ]
         return np.stack(channels, axis=2)
+
+
+def _open(cell: Any) -> Image.Image:
+    """Open a file or bytes without decoding them."""
+    if isinstance(cell, (bytes, bytearray, memoryview)):
+        source: Any = io.BytesIO(cell)
+    elif isinstance(cell, (str, PurePath)):
+        source = _file(os.fspath(cell))
+    else:
+        raise PictureError(
+            f"found {type(cell).__name__}; expected a path, bytes, a PIL image or an "
+            "array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
+        )
+    try:
+        return Image.open(source)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise PictureError(
+            f"{_shown(cell)} is larger than Pillow's limit ({error}). Shrink it, or "
+            "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+        ) from error
+    except Exception as error:
+        raise PictureError(
+            f"{_shown(cell)} is no picture that Pillow can read ({_reason(error)}). "
+            "Convert it to PNG or JPEG"
+        ) from error
 
 
 def _is_nested(cell: Any) -> bool:

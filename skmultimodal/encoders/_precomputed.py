@@ -18,6 +18,7 @@ from sklearn.utils.validation import (
 from skmultimodal._cells import is_missing, to_pandas
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal._layout import SEPARATOR, layout_from_names
+from skmultimodal.encoders._columns import shown_row
 from skmultimodal.encoders._names import feature_names
 
 _STEP = re.compile(r"t\d+__.+", re.ASCII)
@@ -210,15 +211,15 @@ def _only(row: Any) -> Any:
 
 
 def _place(names: Sequence[Any], column: int, labels: Any, row: int) -> str:
-    label = f" (label {labels[row]!r})" if labels is not None else ""
-    return f"column {names[column]!r}, row {row}{label}"
+    return f"column {names[column]!r}, {shown_row(int(row), labels)}"
 
 
 def _numbers(array: np.ndarray, names: Sequence[Any], labels: Any) -> np.ndarray:
     """(n, k) float32, after a look at each value that is not finite."""
     if array.dtype.kind not in "biuf":
         array = _from_objects(array, names, labels)
-    values = array.astype(np.float32)
+    with np.errstate(over="ignore"):
+        values = array.astype(np.float32)
     infinite = np.isinf(values)
     if infinite.any():
         row, column = np.argwhere(infinite)[0]

@@ -22,6 +22,7 @@ from skrub.core import SingleColumnTransformer
 
 from skmultimodal._cells import is_missing, missing_cells, to_pandas
 from skmultimodal._fitting import keep_state_on_error
+from skmultimodal.encoders._columns import shown_row
 from skmultimodal.encoders._names import feature_names
 from skmultimodal.encoders._table_columns import NumberBlock, parse_column
 from skmultimodal.encoders._text import TextEncoder
@@ -279,9 +280,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             if np.isinf(block).any():
                 row = int(np.flatnonzero(np.isinf(block).any(axis=1))[0])
                 raise ValueError(
-                    f"TabularEncoder: column {frame.columns[k]!r}, row {row} (label "
-                    f"{frame.index[row]!r}) holds an infinite number (inf). Replace "
-                    "it, for instance by X.replace([np.inf, -np.inf], np.nan)."
+                    f"TabularEncoder: column {frame.columns[k]!r}, "
+                    f"{shown_row(row, frame.index)} holds an infinite number (inf). "
+                    "Replace it, for instance by X.replace([np.inf, -np.inf], np.nan)."
                 )
             blocks.append(block)
         return np.hstack(blocks)
