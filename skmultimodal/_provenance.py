@@ -10,6 +10,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+_TOLERANCE = 2e-5  # of standardised features: many float32 steps, few chance meetings
+_CHUNK = 512  # rows projected at a time, so that they stay in the cache
 
 
 class Synthetic:
@@ -175,3 +180,91 @@ def _align_by_label(sample_weight: pd.Series, index: pd.Index) -> np.ndarray:
     weight = sample_weight.to_numpy(dtype=np.float64)[places][family.codes]
     total = np.bincount(family.rows, weights=weight, minlength=len(family))
     return total / np.bincount(family.rows, minlength=len(family))
+
+
+# --- rows without labels that tell ----------------------------------------------------
+
+
+def near_equal(x: np.ndarray) -> np.ndarray:
+    """(n,) codes: rows with the same code are equal up to rounding.
+
+    Rows are projected on two fixed random directions; neighbours in each order are
+    compared in full. Chains count as one.
+    """
+    n, p = x.shape
+    if n < 2 or p == 0:
+        return np.arange(n)
+    # in one dimension, gaps shrink with n: a chance meeting must stay rare
+    tolerance = min(_TOLERANCE, 1 / n)
+    directions = np.random.default_rng(0).standard_normal((p, 2))
+    shadow = np.empty((n, 2))
+    for start in range(0, n, _CHUNK):
+        chunk = x[start : start + _CHUNK].astype(np.float64)
+        shadow[start : start + _CHUNK] = _fill(chunk) @ directions
+    left, right = [], []
+    for k in range(2):
+        order = np.argsort(shadow[:, k], kind="stable")
+        for lag in (1, 2):
+            a, b = order[:-lag], order[lag:]
+            reach = tolerance * (1 + np.abs(shadow[a]) + np.sqrt(p)) * 4
+            close = (np.abs(shadow[a] - shadow[b]) <= reach).all(axis=1)
+            left.append(np.minimum(a, b)[close])
+            right.append(np.maximum(a, b)[close])
+    pairs = np.unique(np.concatenate(left) * n + np.concatenate(right))
+    a, b = pairs // n, pairs % n
+    same = np.empty(len(pairs), dtype=bool)
+    for start in range(0, len(pairs), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        first, second = _fill(x[a[part]]), _fill(x[b[part]])
+        slack = tolerance * np.maximum(1, np.abs(first))
+        same[part] = (np.abs(first - second) <= slack).all(axis=1)
+    return components(n, [(a[same], b[same])])
+
+
+def _fill(x: np.ndarray) -> np.ndarray:
+    """NaN as a value of its own, infinities as large ones."""
+    if np.isfinite(x.sum()):
+        return x
+    return np.nan_to_num(x, nan=-97.3, posinf=1e6, neginf=-1e6)
+
+
+def components(n: int, edges: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    a = np.concatenate([edge[0] for edge in edges])
+    b = np.concatenate([edge[1] for edge in edges])
+    graph = coo_array((np.ones(len(a)), (a, b)), shape=(n, n))
+    return connected_components(graph.tocsr(), directed=False)[1].astype(np.intp)
+
+
+def stock_tail(classes: np.ndarray) -> int:
+    """Where the rows begin that a stock over-sampler appended; n if none did.
+
+    imbalanced-learn keeps the rows it was given, then appends class by class until
+    all counts are equal. Shuffled rows end in such runs once in a million times.
+    """
+    n = len(classes)
+    counts = np.bincount(classes) if n else np.zeros(0, dtype=np.intp)
+    n_classes = len(counts)
+    if n_classes < 2 or (counts != counts[0]).any():
+        return n
+    starts = np.flatnonzero(np.diff(classes, prepend=-1))
+    lengths = np.diff(starts, append=n)
+    taken: set[int] = set()
+    first = len(starts)
+    while first > 0 and len(taken) < n_classes - 1:
+        label = int(classes[starts[first - 1]])
+        if label in taken or lengths[first - 1] < 2:
+            break
+        taken.add(label)
+        first -= 1
+    if first in (0, len(starts)):
+        return n
+    head = classes[: starts[first]]
+    surprise = (lengths[first:] - 1).sum() * np.log(n_classes)
+    if surprise < np.log(1e6) or len(np.unique(head)) < n_classes:
+        return n
+    longest = np.zeros(n_classes, dtype=np.intp)
+    np.maximum.at(longest, classes[starts[:first]], lengths[:first])
+    ordinary = longest[
+        list(taken)
+    ].sum()  # data recorded in blocks have runs throughout
+    return int(starts[first]) if lengths[first:].sum() > 1.5 * ordinary else n

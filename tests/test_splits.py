@@ -20,8 +20,8 @@ from sklearn.model_selection import (
 )
 from sklearn.neighbors import KNeighborsClassifier
 
-from skmultimodal._provenance import Synthetic, label_index, origins
-from skmultimodal._splits import draw_validation, near_equal
+from skmultimodal._provenance import Synthetic, label_index, near_equal, origins
+from skmultimodal._splits import draw_validation
 
 
 def noise(n=600, p=8, rare=0.15, seed=0):
