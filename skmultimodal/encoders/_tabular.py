@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.preprocessing import OneHotEncoder
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import (
     _check_feature_names_in,
@@ -18,14 +16,18 @@ from sklearn.utils.validation import (
     validate_data,
 )
 from skrub import StringEncoder, TableVectorizer
-from skrub.core import SingleColumnTransformer
 
-from skmultimodal._cells import is_missing, missing_cells, to_pandas
+from skmultimodal._cells import missing_cells, to_pandas
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.encoders._columns import shown_row
 from skmultimodal.encoders._names import feature_names
+from skmultimodal.encoders._table_categories import (
+    CategoryBlock,
+    ModelColumn,
+    as_categories,
+    one_hot_encoder,
+)
 from skmultimodal.encoders._table_columns import NumberBlock, parse_column
-from skmultimodal.encoders._text import TextEncoder
 
 
 class TabularEncoder(TransformerMixin, BaseEstimator):
@@ -195,10 +197,16 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             numbers = [o for r in self._readers.values() for o in r.outputs]
             names += numbers + [f"{numbers[m]}_missing" for m in self._block.marked]
         if self._categories:
-            encoded, vectorizer = self._fit_categories(frame, missing)
-            self._vectorizer = vectorizer
-            parts.append(encoded.to_numpy(np.float32))
-            names += list(encoded.columns)
+            self._vectorizer = CategoryBlock(
+                TableVectorizer(
+                    cardinality_threshold=self.cardinality_threshold,
+                    high_cardinality=self._string_encoder(),
+                    low_cardinality=one_hot_encoder(),
+                    n_jobs=self.n_jobs,
+                )
+            )
+            parts.append(self._vectorizer.fit(self._cells(frame, missing)))
+            names += self._vectorizer.outputs
         self._names = feature_names(names)
         self.n_features_out_ = len(names)
         return np.hstack(parts)
@@ -229,8 +237,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             values = self._numbers(frame, missing, fit=False)
             parts.append(self._block.transform(values))
         if self._categories:
-            cells = self._category_cells(frame, missing)
-            parts.append(self._vectorizer.transform(cells).to_numpy(np.float32))
+            parts.append(self._vectorizer.transform(self._cells(frame, missing)))
         return np.hstack(parts)
 
     def get_feature_names_out(self, input_features=None):
@@ -287,37 +294,18 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             blocks.append(block)
         return np.hstack(blocks)
 
-    def _fit_categories(
-        self, frame: pd.DataFrame, missing: np.ndarray
-    ) -> tuple[pd.DataFrame, TableVectorizer]:
-        vectorizer = TableVectorizer(
-            cardinality_threshold=self.cardinality_threshold,
-            low_cardinality=OneHotEncoder(
-                sparse_output=False, dtype=np.float32, handle_unknown="ignore"
-            ),
-            high_cardinality=self._string_encoder(),
-            n_jobs=self.n_jobs,
-        )
-        with warnings.catch_warnings():
-            # few different n-grams give fewer columns, which needs no action
-            warnings.filterwarnings("ignore", message="The matrix shape is")
-            cells = self._category_cells(frame, missing)
-            encoded = vectorizer.fit_transform(cells)
-        return encoded, vectorizer
+    def _cells(self, frame: pd.DataFrame, missing: np.ndarray) -> pd.DataFrame:
+        """The columns of categories, under the names that their outputs begin with."""
+        columns = {
+            self._columns[k]: as_categories(frame.iloc[:, k], missing[:, k])
+            for k in self._categories
+        }
+        return pd.DataFrame(columns)
 
     def _string_encoder(self) -> Any:
         if self.model is None:
             return StringEncoder(self.n_components, random_state=self.random_state)
         return ModelColumn(self.model, self.n_components, self.random_state)
-
-    def _category_cells(self, frame: pd.DataFrame, missing: np.ndarray) -> pd.DataFrame:
-        """Strings under category dtype, which skrub parses no further."""
-        columns = {}
-        for k in self._categories:
-            cells = frame.iloc[:, k].astype(object).mask(missing[:, k], None)
-            texts = [None if is_missing(cell) else _category(cell) for cell in cells]
-            columns[self._columns[k]] = pd.Categorical(texts)
-        return pd.DataFrame(columns, index=frame.index)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -325,40 +313,3 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []
         return tags
-
-
-def _category(cell: Any) -> str:
-    """One text for a value, however its column came to hold it (1, 1.0, True)."""
-    if isinstance(cell, (float, np.floating)) and float(cell).is_integer():
-        return str(int(cell))
-    return str(cell)
-
-
-class ModelColumn(SingleColumnTransformer):
-    """`TextEncoder` with a model, as skrub wants the encoder of a column."""
-
-    def __init__(self, model=None, n_components=30, random_state=None):
-        self.model = model
-        self.n_components = n_components
-        self.random_state = random_state
-
-    def fit_transform(self, column, y=None):
-        """Learn from a column and encode it."""
-        self.encoder_ = TextEncoder(
-            self.model, n_components=self.n_components, random_state=self.random_state
-        )
-        self.input_name_ = column.name
-        return self._named(column, self.encoder_.fit_transform(_strings(column)))
-
-    def transform(self, column):
-        """Encode a column."""
-        return self._named(column, self.encoder_.transform(_strings(column)))
-
-    def _named(self, column: pd.Series, encoded: np.ndarray) -> pd.DataFrame:
-        names = [f"{self.input_name_}_{k}" for k in range(encoded.shape[1])]
-        # a missing string has no direction, as in skrub's own encoder
-        return pd.DataFrame(np.nan_to_num(encoded), index=column.index, columns=names)
-
-
-def _strings(column: pd.Series) -> list[Any]:
-    return list(column.astype(object))
