@@ -211,13 +211,11 @@ def routing():
 @pytest.mark.usefixtures("routing")
 @pytest.mark.parametrize("n_jobs", [None, 2])
 def test_sample_weight_reaches_an_encoder_cut_to_its_rows(X, n_jobs):
-    asks = Recorder().set_fit_request(sample_weight=True)
+    asks = StandardScaler().set_fit_request(sample_weight=True)
     encode = ModalityTransformer(
         [("a", asks, ["age"]), ("text", TfidfVectorizer(), "review")], n_jobs=n_jobs
     )
-    weight = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
-    Z = encode.fit_transform(X, sample_weight=weight)
-    assert encode["a"].weight_ == [1.0, 2.0, 4.0, 5.0]
+    Z = encode.fit_transform(X, sample_weight=np.array([1.0, 2.0, 3.0, 4.0, 5.0]))
     assert encode["a"].mean_[0] == pytest.approx((1 + 4 + 16 + 25) / 12)
     pd.testing.assert_frame_equal(encode.transform(X), Z)
 
