@@ -60,14 +60,14 @@ def note(thing, tells):
     return f"{thing}, {opening}, {hint if tells else none}"
 
 
-n = 700
+n = 600
 worth = rng.lognormal(3, 0.8, n).round(2)
 weeks = rng.integers(0, 12, n)
 bright, tells = rng.random((2, n)) < 0.5
 things = rng.choice(THINGS, n)
 colours = np.where(bright, rng.choice(BRIGHT, n), rng.choice(DULL, n))
 chance = np.log(worth) - 3 - 0.2 * (weeks - 6) + 2.4 * bright + 2.4 * tells - 2.4
-y = np.where(rng.logistic(size=n) < chance * 1.5, "claimed", "left")
+y = np.where(rng.logistic(size=n) < 3 * chance, "claimed", "left")
 X = pd.DataFrame(
     {
         "worth": worth,
@@ -99,7 +99,7 @@ pipeline = Pipeline(
             ),
         ),
         ("select", ModalitySelector(["table", "note", "snapshot"])),
-        ("head", FusionClassifier(max_epochs=20, random_state=0)),
+        ("head", FusionClassifier(max_epochs=15, random_state=0)),
     ]
 )
 pipeline
@@ -159,7 +159,8 @@ for place, name, points in zip(places, names, folds.T):
     axes.plot(points, [place] * 3, "o", color=colour, alpha=0.45, ms=6)
     axes.plot(points.mean(), place, "|", color=colour, ms=20, mew=2.5)
 axes.set_yticks(places, names)
-axes.set(xlim=(0.5, 1), xlabel="ROC AUC (dots: folds; bar: mean)")
+axes.set(xlim=(0.5, 1), ylim=(-0.6, len(names) - 0.4))
+axes.set_xlabel("ROC AUC (dots: folds; bar: mean)")
 axes.set_title("Will it be claimed?", loc="left")
 axes.spines[["top", "right"]].set_visible(False)
 axes.grid(axis="x", color="0.92")

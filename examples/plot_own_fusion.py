@@ -59,14 +59,14 @@ class _Product(FusionModule):
 # signs agree, so that neither modality tells anything alone.
 
 rng = np.random.default_rng(0)
-n = 1500
+n = 1200
 left, right = rng.choice([-1, 1], (2, n))
 y = np.where(left == right, "same", "different")
 patterns = rng.normal(size=(2, 12))
 X = pack(
     {
-        "left": left[:, None] * patterns[0] + rng.normal(scale=1.5, size=(n, 12)),
-        "right": right[:, None] * patterns[1] + rng.normal(scale=1.5, size=(n, 12)),
+        "left": left[:, None] * patterns[0] + rng.normal(scale=1.3, size=(n, 12)),
+        "right": right[:, None] * patterns[1] + rng.normal(scale=1.3, size=(n, 12)),
     }
 )
 
@@ -88,8 +88,8 @@ search = GridSearchCV(
 ).fit(X, y)
 
 # %%
-# Concatenation adds up two things that know nothing. The product sees that the signs
-# agree.
+# Concatenation adds up two things that know nothing. A product sees that the signs
+# agree; so do gates and attention, which are products too, of what they let through.
 
 found = pd.DataFrame(search.cv_results_)
 found["name"] = found["param_fusion"].astype(str)
@@ -104,7 +104,8 @@ for place, (_, row) in enumerate(found[::-1].iterrows()):
     axes.plot(row["mean_test_score"], place, "|", color=colour, ms=22, mew=2.5)
 axes.axvline(0.5, color="black", lw=1, ls=":")
 axes.set_yticks(range(len(found)), found["name"][::-1])
-axes.set(xlim=(0.4, 1.0), xlabel="accuracy (dots: folds; bar: mean; dotted: guessing)")
+axes.set(xlim=(0.4, 1.0), ylim=(-0.6, len(found) - 0.4))
+axes.set_xlabel("accuracy (dots: folds; bar: mean; dotted line: guessing)")
 axes.set_title("Do two noisy signs agree?", loc="left")
 axes.spines[["top", "right"]].set_visible(False)
 plt.show()
