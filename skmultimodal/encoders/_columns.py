@@ -43,8 +43,8 @@ def shown_row(row: int, labels: Any) -> str:
     """``row 3 (label 17)``, or ``row 3`` where rows have no labels."""
     if labels is None:
         return f"row {row}"
-    label = labels[row]
-    return f"row {row} (label {label.item() if hasattr(label, 'item') else label!r})"
+    label = labels.take([row]).to_flat_index().tolist()[0]
+    return f"row {row} (label {label!r})"
 
 
 def read_column(X: Any, owner: str) -> Column:
@@ -95,7 +95,8 @@ def is_several(cell: Any) -> bool:
     """Whether a cell is a list of parts, and not one picture as nested numbers."""
     if not isinstance(cell, (list, tuple)):
         return False
-    return not any(isinstance(part, (list, tuple, int, float)) for part in cell)
+    held = next((part for part in cell if not is_missing(part)), None)
+    return not isinstance(held, (list, tuple, int, float))
 
 
 def unique_parts(column: Column) -> Parts:

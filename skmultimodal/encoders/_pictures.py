@@ -161,14 +161,17 @@ def _is_nested(cell: Any) -> bool:
 
 def _file(name: str) -> str:
     path = Path(name).expanduser()
+    try:
+        status = path.stat()
+    except (OSError, ValueError) as error:
+        found = "does not exist" if isinstance(error, FileNotFoundError) else str(error)
+        raise PictureError(
+            f"the file {name!r:.200} {found} (relative paths start at "
+            f"{os.getcwd()!r}). Correct the path"
+        ) from None
     if path.is_dir():
         raise PictureError(f"{name!r} is a folder, expected the path of a picture")
-    if not path.exists():
-        raise PictureError(
-            f"the file {name!r} does not exist (relative paths start at "
-            f"{os.getcwd()!r}). Correct the path"
-        )
-    if path.stat().st_size == 0:
+    if status.st_size == 0:
         raise PictureError(f"the file {name!r} is empty. Restore it")
     return str(path)
 

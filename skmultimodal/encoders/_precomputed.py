@@ -147,6 +147,12 @@ class PrecomputedEncoder(TransformerMixin, BaseEstimator):
         X = _framed(X)
         array, names, labels = self._validated(X, reset=True)
         held = next((c for c in array[:, 0] if not is_missing(c)), None)
+        if held is None and array.dtype == object and array.shape[1] == 1:
+            raise ValueError(
+                f"PrecomputedEncoder cannot be fitted: all {len(array)} cells of "
+                f"column {names[0]!r} are missing. Leave the column out, or fit on "
+                "rows that have it."
+            )
         self._from_cells = isinstance(held, (list, tuple, np.ndarray))
         if self._from_cells:
             if array.shape[1] != 1:
@@ -237,16 +243,16 @@ def _from_objects(array: np.ndarray, names: Sequence[Any], labels: Any) -> np.nd
         if is_missing(cell):
             continue
         try:
-            if isinstance(cell, (str, bytes)):
+            if isinstance(cell, (str, bytes, np.datetime64, np.timedelta64)):
                 raise TypeError
             values[row, column] = cell
         except (TypeError, ValueError):
             error = TypeError if not isinstance(cell, str) else ValueError
             raise error(
                 f"PrecomputedEncoder: {_place(names, column, labels, row)} holds "
-                f"{cell!r:.60} ({type(cell).__name__}); argument must be a string or a "
-                "number is how float() puts it, and here only numbers or lists of "
-                "numbers will do. Use TabularEncoder or TextEncoder for other columns."
+                f"{cell!r:.60} ({type(cell).__name__}). Its argument must be numeric: "
+                "turn a string into a number first, or use TabularEncoder or "
+                "TextEncoder for such columns."
             ) from None
     return values
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from skrub import DatetimeEncoder, SquashingScaler, ToDatetime
 from skrub.core import RejectColumn
 
@@ -54,6 +56,15 @@ class DateColumn:
         return self._features(dates, self.calendar.transform(dates))
 
     def _dates(self, column: pd.Series) -> pd.Series:
+        if is_numeric_dtype(column) and column.notna().any():
+            raise ValueError(
+                f"held dates in fit, now {column.dtype} numbers. Convert it, for "
+                "instance by pd.to_datetime(column, unit='s')"
+            )
+        if column.dtype.kind != "M":
+            column = column.astype(object).where(
+                [isinstance(cell, (str, datetime.date)) for cell in column], None
+            )
         return self.parser.transform(column)
 
     def _features(self, dates: pd.Series, calendar: pd.DataFrame) -> np.ndarray:
@@ -66,6 +77,11 @@ class DateColumn:
 
 def as_numbers(column: pd.Series) -> np.ndarray:
     """The values of a column in float64; NaN for what is no number."""
+    if column.dtype.kind == "M" and column.notna().any():
+        raise ValueError(
+            f"held numbers in fit, now {column.dtype}. Convert it to numbers, as in "
+            "the data of the fit"
+        )
     if column.dtype.kind == "m":
         return (column / _SECOND).to_numpy(np.float64, na_value=np.nan)
     if column.dtype.kind not in "biuf":
@@ -82,7 +98,8 @@ def parse_column(column: pd.Series, missing: np.ndarray) -> Any:
         return NumberColumn()
     if isinstance(column.dtype, pd.CategoricalDtype):
         return None
-    held = column[~missing]
+    held = column[~missing].infer_objects()
+    kind = held.dtype.kind
     if kind != "M" and not np.isnan(as_numbers(held)).any():
         return NumberColumn()
     parser = ToDatetime()
@@ -94,15 +111,19 @@ def parse_column(column: pd.Series, missing: np.ndarray) -> Any:
 
 
 class NumberBlock:
-    """Impute, mark what was missing, scale: fitted on (n, k) float64."""
+    """Impute, mark what was missing, scale: fitted on (n, k) float64.
 
-    def __init__(self, scale: bool) -> None:
+    `markable` are the columns whose gaps may be marked: one for each column of X.
+    """
+
+    def __init__(self, scale: bool, markable: list[int]) -> None:
         self.scale = scale
+        self.markable = np.asarray(markable, dtype=int)
 
     def fit(self, values: np.ndarray) -> np.ndarray:
         """Learn and give (n, k + marked) float32."""
         missing = np.isnan(values)
-        self.marked = np.flatnonzero(missing.any(axis=0))
+        self.marked = self.markable[missing[:, self.markable].any(axis=0)]
         self.median = np.nanmedian(values, axis=0)
         if self.scale and values.shape[1]:
             self.scaler = SquashingScaler().fit(values)
@@ -114,4 +135,5 @@ class NumberBlock:
         filled = np.where(missing, self.median, values)
         if self.scale and values.shape[1]:
             filled = self.scaler.transform(filled)
-        return np.hstack([filled, missing[:, self.marked]], dtype=np.float32)
+        with np.errstate(over="ignore"):
+            return np.hstack([filled, missing[:, self.marked]], dtype=np.float32)

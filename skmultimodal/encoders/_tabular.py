@@ -191,11 +191,16 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
 
         parts, names = [], []
         values = self._numbers(frame, missing, fit=True)
-        self._block = NumberBlock(self.scale)
         if self._readers:
+            widths = [len(reader.outputs) for reader in self._readers.values()]
+            firsts = np.cumsum([0, *widths[:-1]]).tolist()
+            self._block = NumberBlock(self.scale, firsts)
             parts.append(self._block.fit(values))
-            numbers = [o for r in self._readers.values() for o in r.outputs]
-            names += numbers + [f"{numbers[m]}_missing" for m in self._block.marked]
+            names += [o for reader in self._readers.values() for o in reader.outputs]
+            sources = dict(zip(firsts, self._readers))
+            names += [
+                f"{self._columns[sources[m]]}_missing" for m in self._block.marked
+            ]
         if self._categories:
             self._vectorizer = CategoryBlock(
                 TableVectorizer(
@@ -209,7 +214,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             names += self._vectorizer.outputs
         self._names = feature_names(names)
         self.n_features_out_ = len(names)
-        return np.hstack(parts)
+        return self._finite(np.hstack(parts))
 
     def transform(self, X):
         """Encode a table.
@@ -231,6 +236,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
+        if not len(frame):
+            return np.empty((0, self.n_features_out_), dtype=np.float32)
         missing = missing_cells(frame)
         parts = []
         if self._readers:
@@ -238,7 +245,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             parts.append(self._block.transform(values))
         if self._categories:
             parts.append(self._vectorizer.transform(self._cells(frame, missing)))
-        return np.hstack(parts)
+        return self._finite(np.hstack(parts))
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives.
@@ -263,6 +270,11 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             X = X.to_frame()
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, reset=reset, skip_check_array=True)
+            for name, dtype in zip(X.columns, X.dtypes):
+                if dtype.kind == "c":
+                    raise ValueError(
+                        f"TabularEncoder: column {name!r}: complex data not supported."
+                    )
             if reset and 0 in X.shape:
                 what = "sample" if X.shape[0] == 0 else "feature"
                 raise ValueError(
@@ -282,8 +294,13 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         for k, reader in self._readers.items():
             column = frame.iloc[:, k].rename(self._columns[k])
             if column.dtype.kind not in "biufMm":
-                column = column.mask(missing[:, k])
-            block = (reader.fit if fit else reader.transform)(column)
+                column = column.mask(missing[:, k]).infer_objects()
+            try:
+                block = (reader.fit if fit else reader.transform)(column)
+            except ValueError as error:
+                raise ValueError(
+                    f"TabularEncoder: column {frame.columns[k]!r} {error}."
+                ) from error
             if np.isinf(block).any():
                 row = int(np.flatnonzero(np.isinf(block).any(axis=1))[0])
                 raise ValueError(
@@ -293,6 +310,16 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                 )
             blocks.append(block)
         return np.hstack(blocks)
+
+    def _finite(self, encoded: np.ndarray) -> np.ndarray:
+        infinite = np.isinf(encoded)
+        if infinite.any():
+            row, column = np.argwhere(infinite)[0]
+            raise ValueError(
+                f"TabularEncoder: {self._names[column]!r}, row {row} is too large for "
+                "float32. Use scale=True, or replace it."
+            )
+        return encoded
 
     def _cells(self, frame: pd.DataFrame, missing: np.ndarray) -> pd.DataFrame:
         """The columns of categories, under the names that their outputs begin with."""

@@ -188,6 +188,7 @@ def _bad_cells(tmp_path, picture):
         "empty": (empty, "empty.png' is empty"),
         "text": (str(text), "is no picture that Pillow can read"),
         "bytes": (b"abc", "a cell of 3 bytes is no picture"),
+        "long name": ("a" * 5000, "File name too long"),
         "number": (3.5, "found float; expected a path, bytes, a PIL image or an"),
         "vector": (np.zeros(4), r"found an array of shape \(4,\)"),
         "channels first": (
@@ -200,7 +201,7 @@ def _bad_cells(tmp_path, picture):
 
 
 BAD = ["truncated", "nowhere", "folder", "empty", "text", "bytes", "number", "vector"]
-BAD += ["channels first", "words", "nan"]
+BAD += ["long name", "channels first", "words", "nan"]
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -32,7 +32,7 @@ def test_checks_of_scikit_learn(estimator, check):
     ],
     ids=lambda check: check.__name__,
 )
-@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
 def test_checks_that_are_called_by_hand(check):
     check("PrecomputedEncoder", PrecomputedEncoder())
 
@@ -159,6 +159,18 @@ def test_bad_columns_are_named():
         PrecomputedEncoder().fit(X)
     X = pd.DataFrame({"a": [[1.0], [2.0]], "b": [[1.0], [2.0]]})
     with pytest.raises(ValueError, match="got 2 columns and lists in the first"):
+        PrecomputedEncoder().fit(X)
+
+
+def test_dates_are_no_numbers():
+    X = pd.DataFrame({"a": pd.date_range("2024-01-01", periods=2)})
+    with pytest.raises(TypeError, match=r"column 'a', row 0 .* must be numeric"):
+        PrecomputedEncoder().fit(X)
+
+
+def test_a_column_of_missing_cells_has_no_width():
+    X = pd.DataFrame({"a": pd.Series([None, None], dtype=object)})
+    with pytest.raises(ValueError, match="all 2 cells of column 'a' are missing"):
         PrecomputedEncoder().fit(X)
 
 

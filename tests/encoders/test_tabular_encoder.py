@@ -1,3 +1,4 @@
+import datetime
 import pickle
 import re
 
@@ -35,7 +36,7 @@ def test_checks_of_scikit_learn(estimator, check):
     ],
     ids=lambda check: check.__name__,
 )
-@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
 def test_checks_that_are_called_by_hand(check):
     check("TabularEncoder", TabularEncoder())
 
@@ -175,6 +176,25 @@ def test_what_is_no_number_or_date_at_transform_is_missing(table):
     np.testing.assert_allclose(after[1:], z[1:], atol=1e-6)
 
 
+def test_dates_as_python_objects_with_a_gap_are_marked_once():
+    days = [datetime.date(2024, 1, 1), None, datetime.date(2024, 2, 1)]
+    encoder = TabularEncoder().fit(pd.DataFrame({"d": days}))
+    assert encoder.column_kinds_ == {"d": "date"}
+    names = list(encoder.get_feature_names_out())
+    assert [name for name in names if "missing" in name] == ["tabular__d_missing"]
+    moments = pd.DataFrame({"d": pd.Series(pd.to_datetime(days), dtype=object)})
+    np.testing.assert_allclose(
+        TabularEncoder().fit_transform(moments),
+        encoder.transform(pd.DataFrame({"d": days})),
+        atol=1e-6,
+    )
+
+
+def test_no_rows_at_transform(table):
+    encoder, z = _encoded(table)
+    assert encoder.transform(table.iloc[:0]).shape == (0, z.shape[1])
+
+
 def test_dates_with_a_zone_and_durations():
     frame = pd.DataFrame(
         {
@@ -271,6 +291,26 @@ def test_a_missing_renamed_or_moved_column_is_named(table):
         encoder.transform(table.rename(columns={"rooms": "chambers"}))
     with pytest.raises(ValueError, match="same order"):
         encoder.transform(table[table.columns[::-1]])
+
+
+def test_dates_that_become_numbers_and_the_other_way_round_are_named(table):
+    encoder = TabularEncoder().fit(table)
+    with pytest.raises(ValueError, match="column 'sold' held dates in fit, now int64"):
+        encoder.transform(table.assign(sold=3))
+    with pytest.raises(ValueError, match="column 'rooms' held numbers in fit, now"):
+        encoder.transform(table.assign(rooms=table["sold"]))
+
+
+def test_complex_numbers_are_named():
+    with pytest.raises(ValueError, match="column 'z': complex data not supported"):
+        TabularEncoder().fit(pd.DataFrame({"z": [1j, 2.0]}))
+
+
+def test_numbers_too_large_for_float32_without_scaling():
+    frame = pd.DataFrame({"x": [1e300, 1.0]})
+    with pytest.raises(ValueError, match=r"too large for float32\. Use scale=True"):
+        TabularEncoder(scale=False).fit(frame)
+    assert np.isfinite(TabularEncoder().fit_transform(frame)).all()
 
 
 def test_everything_missing(table):

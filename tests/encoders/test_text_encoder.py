@@ -59,7 +59,7 @@ def test_n_components_bounds_the_columns():
 def test_a_list_of_texts_is_the_mean_of_their_vectors():
     encoder = TextEncoder(random_state=0).fit(TEXTS)
     pair, first, second = encoder.transform(
-        [[TEXTS[0], None, TEXTS[3]], TEXTS[0], TEXTS[3]]
+        [[np.nan, TEXTS[0], None, TEXTS[3]], TEXTS[0], TEXTS[3]]
     )
     np.testing.assert_allclose(pair, (first + second) / 2, rtol=1e-5)
 
