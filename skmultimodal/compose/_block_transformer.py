@@ -252,7 +252,7 @@ class BlockTransformer(ColumnTransformer):
             )
         index = X.index if isinstance(X, pd.DataFrame) else None
         full = scatter(array, rows, _num_samples(X))
-        return pd.DataFrame(full, index=index, columns=names)
+        return pd.DataFrame(full, index=index, columns=names, copy=False)
 
     def _validate_output(self, result: Any) -> None:
         """Nothing left to check: every part is a float32 frame by now."""
@@ -270,11 +270,10 @@ class BlockTransformer(ColumnTransformer):
 
     def _hstack(self, Xs: list[pd.DataFrame], *, n_samples: int) -> Any:
         """One float32 block: this is where the default output is decided."""
-        blocks = [part.to_numpy() for part in Xs]
-        array = np.concatenate(blocks, axis=1) if len(blocks) > 1 else blocks[0]
+        array = np.concatenate([part.to_numpy() for part in Xs], axis=1)
         names = np.concatenate([part.columns.to_numpy() for part in Xs])
         if _get_output_config("transform", self)["dense"] == "polars":
             import polars as pl
 
             return pl.DataFrame(array, schema=list(names), orient="row")
-        return pd.DataFrame(array, index=Xs[0].index, columns=names)
+        return pd.DataFrame(array, index=Xs[0].index, columns=names, copy=False)

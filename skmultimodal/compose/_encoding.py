@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from sklearn import config_context
 
@@ -69,8 +70,20 @@ def present_rows(X: Any) -> np.ndarray | None:
     """Positions of the rows that have the modality, None when all of them do."""
     if sparse.issparse(X):
         return None
-    absent = missing_cells(X).all(axis=1)
-    return np.flatnonzero(~absent) if absent.any() else None
+    if not isinstance(X, pd.DataFrame) or X.shape[1] == 0:
+        absent = np.flatnonzero(missing_cells(X).all(axis=1))
+    else:  # most rows are told by their first column
+        absent = np.flatnonzero(missing_cells(X.iloc[:, 0])[:, 0])
+        if len(absent):
+            absent = absent[_missing(X.iloc[absent]).all(axis=1)]
+    return np.delete(np.arange(X.shape[0]), absent) if len(absent) else None
+
+
+def _missing(X: pd.DataFrame) -> np.ndarray:
+    """(n, k) bool, in one go where all columns are numbers or dates."""
+    if all(dtype.kind in "biufmM" for dtype in X.dtypes):
+        return X.isna().to_numpy()
+    return missing_cells(X)
 
 
 def encode(

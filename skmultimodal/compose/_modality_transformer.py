@@ -65,7 +65,7 @@ class ModalityTransformer(BlockTransformer):
     transformer_weights : dict of str to float, default=None
         Factors for the output of each entry.
     verbose : bool, default=False
-        Print the time each encoder took to fit.
+        Print what ``"auto"`` chose, and the time each encoder took to fit.
 
     Attributes
     ----------
@@ -186,6 +186,9 @@ class ModalityTransformer(BlockTransformer):
                 )
             return _framed(super().fit_transform(X, y, **params), X)
         entries, chosen = choose_encoders(X, self.modalities)
+        if self.verbose:
+            for name, found in chosen.items():
+                print(f"[ModalityTransformer] {name} is {found.kind}: {found.reason}")
         try:
             self.transformers = entries
             encoded = _framed(super().fit_transform(X, y, **params), X)

@@ -34,7 +34,9 @@ def as_numbers(part: Any, modality: str, columns: Sequence[Any]) -> Any:
         part = part.to_frame()
     if not isinstance(part, pd.DataFrame):
         return part
-    for k, column in enumerate(columns):
+    for k, (column, dtype) in enumerate(zip(columns, part.dtypes)):
+        if dtype.kind in "biuf":
+            continue
         found = _not_numbers(part.iloc[:, k])
         if found:
             raise ValueError(
@@ -50,8 +52,6 @@ def _not_numbers(column: pd.Series) -> str | None:
     """What a column holds in place of numbers, None when it holds numbers."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return f"categories ({', '.join(map(repr, column.cat.categories[:3]))})"
-    if column.dtype.kind in "biuf":
-        return None
     if column.dtype.kind in "Mm":
         return f"dates or durations ({column.dtype})"
     for cell in column:

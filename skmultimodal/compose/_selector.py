@@ -124,7 +124,7 @@ class ModalitySelector(TransformerMixin, BaseEstimator):
             return kept
         if isinstance(X, pd.DataFrame):
             names = self.get_feature_names_out()
-            return pd.DataFrame(kept, index=X.index, columns=names)
+            return pd.DataFrame(kept, index=X.index, columns=names, copy=False)
         if type(X).__module__.startswith("polars"):
             import polars as pl
 

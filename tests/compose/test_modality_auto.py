@@ -103,6 +103,11 @@ def test_the_parameter_stays_auto(X):
     assert repr(encode) == "ModalityTransformer()"
 
 
+def test_verbose_says_what_was_chosen(X, capsys):
+    ModalityTransformer(verbose=True).fit(X[["age", "country"]])
+    assert "[ModalityTransformer] tabular is tabular: num" in capsys.readouterr().out
+
+
 def test_row_alone_is_row_in_batch_and_columns_are_put_right(X):
     encode = ModalityTransformer()
     Z = encode.fit_transform(X)
@@ -178,6 +183,7 @@ def test_arrays_are_tabular_by_position():
         ([1, None, "x"], "tabular"),
         (["12 May 2020", "1 June 2021", "3 July 2022"], "tabular"),
         (COUNTRIES, "tabular"),
+        ([1, 2.5, None], "tabular"),
         (["Braund, Mr. Owen Harris", "Heikkinen, Miss. Laina Maria"], "tabular"),
         (["I do not know at all", "yes", "I agree very much"] * 30, "tabular"),
         ([Path("a b"), None][1:] + ["x"], "tabular"),

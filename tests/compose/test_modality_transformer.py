@@ -105,6 +105,7 @@ def test_output_is_one_float32_block_with_the_index_of_x(encode, X):
     ]
     assert set(Z.dtypes) == {np.dtype(np.float32)}
     assert np.shares_memory(Z.to_numpy(), Z.to_numpy())
+    assert Z.to_numpy().flags.c_contiguous
     assert list(encode.get_feature_names_out()) == list(Z.columns)
     assert layout_from_names(Z.columns).names == ["tabular", "text", "place"]
     assert encode.output_indices_ == {
@@ -518,6 +519,27 @@ def test_a_failed_fit_keeps_the_fitted_state(encode, X):
         encode.fit(X.assign(age="old"))
     pd.testing.assert_frame_equal(encode.transform(X), expected)
     assert list(encode.feature_names_in_) == list(X.columns)
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Int64", "boolean", "float32"])
+def test_numbers_of_every_dtype_pass_and_are_copied(dtype):
+    X = pd.DataFrame({"a": [1, None, 0], "b": [1, None, 1]}).astype(dtype)
+    Z = ModalityTransformer([("n", "passthrough", ["a", "b"])]).fit_transform(X)
+    np.testing.assert_array_equal(Z, np.array([[1, 1], [np.nan, np.nan], [0, 1]]))
+    plain = np.ones((2, 2), dtype=np.float32)
+    Z = ModalityTransformer([("n", "passthrough", [0, 1])]).fit_transform(plain)
+    assert not np.shares_memory(Z.to_numpy(), plain)
+
+
+def test_wide_blocks_keep_their_absent_rows():
+    X = pd.DataFrame(np.ones((4, 50)), columns=[f"c{k}" for k in range(50)])
+    X.iloc[0, 0] = X.iloc[1] = np.nan
+    Z = ModalityTransformer([("n", StandardScaler(), list(X))]).fit_transform(X)
+    assert Z.isna().all(axis=1).tolist() == [False, True, False, False]
+    X["c49"] = X["c49"].astype(object)
+    assert Z.isna().equals(
+        ModalityTransformer([("n", StandardScaler(), list(X))]).fit_transform(X).isna()
+    )
 
 
 def test_fit_leaves_x_alone(encode, X):
