@@ -101,13 +101,21 @@ def parse_column(column: pd.Series, missing: np.ndarray) -> Any:
     held = column[~missing].infer_objects()
     kind = held.dtype.kind
     if kind != "M" and not np.isnan(as_numbers(held)).any():
-        return NumberColumn()
+        return None if _are_codes(held) else NumberColumn()
     parser = ToDatetime()
     try:
         parser.fit_transform(held)
     except RejectColumn:
         return None
     return DateColumn(parser)
+
+
+def _are_codes(held: pd.Series) -> bool:
+    """Whether strings are codes, such as zip codes: digits only, all of one length."""
+    lengths = {
+        len(cell) if isinstance(cell, str) and cell.isdigit() else 0 for cell in held
+    }
+    return len(lengths) == 1 and 0 not in lengths
 
 
 class NumberBlock:

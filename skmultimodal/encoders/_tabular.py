@@ -75,7 +75,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     Notes
     -----
     A column of category dtype is never read as numbers: cast integer codes to
-    ``category``. Strings that all hold numbers, or dates of one format, are parsed.
+    ``category``. Strings that all hold numbers, or dates of one format, are parsed;
+    strings of digits that all have one length (zip codes) count as categories.
     A missing number becomes the median, and a column of zeros and ones marks it where
     numbers were missing at `fit`. A category not seen in `fit` gives zeros in its
     one-hot columns.

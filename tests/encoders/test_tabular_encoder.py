@@ -153,6 +153,12 @@ def test_integer_codes_as_category_are_no_numbers(table):
     ]
 
 
+def test_strings_of_digits_of_one_length_are_codes():
+    frame = pd.DataFrame({"zip": ["01067", "89073", None], "n": ["5", "12", "7"]})
+    encoder = TabularEncoder().fit(frame)
+    assert encoder.column_kinds_ == {"zip": "category", "n": "number"}
+
+
 def test_codes_that_became_floats_are_the_same_categories(table):
     encoder, z = _encoded(table)
     floats = table.assign(code=table["code"].astype(int).astype(float))
