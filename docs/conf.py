@@ -30,6 +30,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "auto_examples/**/*.ipynb"]
 default_role = "literal"
+toc_object_entries_show_parents = "hide"
 templates_path = ["_templates"]
 nitpicky = True
 # Other projects' names stay plain text: their inventories would need the network.
@@ -98,7 +99,8 @@ def api_page() -> str:
         things = {name: getattr(package, name) for name in names}
         names = [name for name, thing in things.items() if id(thing) not in seen]
         seen |= {id(thing) for thing in things.values()}
-        lines += [module, "-" * len(module), "", f"{first_sentence(package)}.", ""]
+        doc = (package.__doc__ or "").partition("\n\n")[0].strip()
+        lines += [module, "-" * len(module), "", doc, ""]
         lines += [f".. module:: {module}", "", ".. autosummary::"]
         lines += ["   :toctree: .", "   :nosignatures:", ""]
         lines += [f"   {name}" for name in names]
