@@ -8,6 +8,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmultimodal.encoders._base import ColumnEncoder
@@ -19,9 +20,8 @@ from skmultimodal.encoders._pictures import (
     PictureError,
     decode_all,
     learn_ranges,
-    n_threads,
 )
-from skmultimodal.encoders._pretrained import check_same_weights
+from skmultimodal.encoders._pretrained import check_same_weights, source
 from skmultimodal.encoders._reduction import Reduction
 from skmultimodal.encoders._vision import VisionModel, load_vision_model
 
@@ -155,7 +155,7 @@ class ImageEncoder(ColumnEncoder):
         self.model_id_: str | None = None
         self.model_hash_: str | None = None
         if self.model is not None:
-            self.model_id_ = os.fspath(self.model)
+            self.model_id_ = source(self.model, type(self).__name__)
             self.model_hash_ = self._vision_model(self.model_id_).weights
         self.ranges_ = learn_ranges(parts.values)
         self._raw_width = 1
@@ -181,7 +181,7 @@ class ImageEncoder(ColumnEncoder):
         decoder = Decoder((self.size, self.size), self.max_pixels, self.ranges_)
         if model is not None:
             decoder = model.decoder(decoder)
-        threads = n_threads(self.n_jobs)
+        threads = effective_n_jobs(self.n_jobs)
         features: list[np.ndarray] = []
         readable: list[int] = []
         errors: dict[int, PictureError] = {}

@@ -257,15 +257,6 @@ def _snapped(low: float, high: float) -> tuple[float, float]:
     return low, high
 
 
-def n_threads(n_jobs: int | None) -> int:
-    """Threads for decoding: None is one, -1 all cores of this process."""
-    if n_jobs is None:
-        return 1
-    if n_jobs > 0:
-        return n_jobs
-    return max(1, len(os.sched_getaffinity(0)) + 1 + n_jobs)
-
-
 def decode_all(
     cells: Sequence[Any], decoder: Decoder, threads: int
 ) -> list[np.ndarray | PictureError]:

@@ -38,13 +38,23 @@ def stamp(model: str) -> tuple[Any, ...]:
     )
 
 
+def source(model: str | os.PathLike[str], owner: str) -> str:
+    """The `model` of an encoder as a string: a folder that exists, or a hub name."""
+    name = os.path.expanduser(os.fspath(model))
+    if isinstance(model, os.PathLike):
+        _check_folder(name, owner)
+    return name
+
+
 def check_source(model: str, owner: str) -> None:
     """A string that can only be a path must be a folder; else it is a hub name."""
+    if os.path.isabs(model) or model.startswith(".") or model.count("/") > 1:
+        _check_folder(model, owner)
+
+
+def _check_folder(model: str, owner: str) -> None:
     path = Path(model)
-    looks_like_path = path.is_absolute() or model.startswith((".", "~"))
-    if path.is_dir():
-        return
-    if looks_like_path or model.count("/") > 1 or (os.sep == "\\" and "\\" in model):
+    if not path.is_dir():
         found = "a file" if path.is_file() else "nothing there"
         raise ValueError(
             f"{owner}: model={model!r} reads as a folder, but found {found}. Give the "
@@ -97,7 +107,7 @@ def check_same_weights(owner: str, model: str, found: str, fitted: str) -> None:
 def untouched_rng(seed: int | None = None) -> Iterator[None]:
     """Leave torch's and NumPy's global generators as they were."""
     state = np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         if seed is not None:
             torch.manual_seed(seed)
         try:

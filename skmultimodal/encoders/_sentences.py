@@ -60,7 +60,8 @@ def _load(
         "sentence_transformers", extra="text", purpose=f"{owner}(model=...)"
     )
     try:
-        with untouched_rng():
+        # a checkpoint may lack weights that are not used: the same ones each time
+        with untouched_rng(seed=0):
             loaded = package.SentenceTransformer(
                 model,
                 device=device,

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmultimodal.encoders._base import ColumnEncoder
 from skmultimodal.encoders._columns import Column, Parts
-from skmultimodal.encoders._pretrained import check_same_weights
+from skmultimodal.encoders._pretrained import check_same_weights, source
 from skmultimodal.encoders._reduction import Reduction
 from skmultimodal.encoders._sentences import SentenceModel, load_sentence_model
 from skmultimodal.encoders._text_features import NGramFeatures
@@ -141,7 +141,7 @@ class TextEncoder(ColumnEncoder):
         self.model_hash_: str | None = None
         self._reduction: Reduction | None = None
         if self.model is not None:
-            self.model_id_ = os.fspath(self.model)
+            self.model_id_ = source(self.model, type(self).__name__)
             return self._fit_model(self.model_id_, parts.values)
         n_components = 100 if self.n_components in ("auto", None) else self.n_components
         self._ngrams = NGramFeatures(n_components, self.max_features)

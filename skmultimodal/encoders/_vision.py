@@ -81,6 +81,10 @@ def _height_width(size: Any) -> tuple[int, int]:
     if isinstance(size, Mapping):
         if "shortest_edge" in size:
             return int(size["shortest_edge"]), int(size["shortest_edge"])
+        if "height" not in size or "width" not in size:
+            raise OSError(
+                f"its preprocessing has size={dict(size)}, which is not known"
+            )
         return int(size["height"]), int(size["width"])
     if isinstance(size, (list, tuple)):
         return int(size[0]), int(size[-1])
@@ -91,8 +95,13 @@ class VisionModel:
     """A network on its device, with its preprocessing and the hash of its weights."""
 
     def __init__(
-        self, module: nn.Module, preprocessing: Preprocessing | None, device: str
+        self,
+        module: nn.Module,
+        preprocessing: Preprocessing | None,
+        device: str,
+        pooled: bool = True,
     ) -> None:
+        self.pooled = pooled
         self.module = module.eval().to(device).float()
         self.preprocessing = preprocessing
         self.device = device
@@ -128,7 +137,7 @@ class VisionModel:
         else:
             out = self.module(pixel_values=x)
         if not isinstance(out, torch.Tensor):
-            pooled = getattr(out, "pooler_output", None)
+            pooled = getattr(out, "pooler_output", None) if self.pooled else None
             out = out.last_hidden_state if pooled is None else pooled
         if out.ndim == 4:  # (n, d, h, w)
             return out.mean(dim=(2, 3))
@@ -178,30 +187,40 @@ def _from_transformers(
         "transformers", extra="image", purpose=f"{owner}(model=...)"
     )
     try:
-        with untouched_rng():
-            module = package.AutoModel.from_pretrained(
+        with untouched_rng(seed=0):
+            module, info = package.AutoModel.from_pretrained(
                 model,
                 use_safetensors=True,
                 trust_remote_code=False,
                 local_files_only=local_files_only,
+                output_loading_info=True,
             )
-        config = _preprocessor_config(model, local_files_only)
+        lacking = sorted(info["missing_keys"])
+        if not all(name.startswith("pooler.") for name in lacking):
+            raise OSError(f"its weights lack {lacking[0]!r}")
+        inner = getattr(module.config, "vision_config", module.config)
+        preprocessing = Preprocessing(
+            _preprocessor_config(model, local_files_only),
+            getattr(inner, "image_size", None) or 224,
+        )
     except Exception as error:
         raise load_failure(model, owner, local_files_only, error) from error
-    inner = getattr(module.config, "vision_config", module.config)
-    image_size = getattr(inner, "image_size", None) or 224
-    return VisionModel(module, Preprocessing(config, image_size), device)
+    # a pooler that was never trained says nothing: the tokens are averaged instead
+    return VisionModel(module, preprocessing, device, pooled=not lacking)
 
 
 def _preprocessor_config(model: str, local_files_only: bool) -> dict[str, Any]:
     hub = import_optional("transformers.utils.hub", extra="image", purpose="a model")
-    name = "preprocessor_config.json"
-    found = hub.cached_file(
-        model,
-        name,
-        local_files_only=local_files_only,
-        _raise_exceptions_for_missing_entries=False,
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        found = hub.cached_file(
+            model,
+            name,
+            local_files_only=local_files_only,
+            _raise_exceptions_for_missing_entries=False,
+        )
+        if found is not None:
+            config = json.loads(Path(found).read_text(encoding="utf-8"))
+            return config.get("image_processor", config)
+    raise OSError(
+        "it has no preprocessor_config.json, which says how to prepare a picture"
     )
-    if found is None:
-        raise OSError(f"it has no {name}, which says how to prepare a picture")
-    return json.loads(Path(found).read_text(encoding="utf-8"))

@@ -343,6 +343,57 @@ def test_weights_stay_out_of_pickles(folder, picture):
     )
 
 
+def test_a_pooler_that_was_never_trained_is_not_used(picture, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    with torch.random.fork_rng():
+        config = transformers.ViTConfig(
+            image_size=32,
+            patch_size=8,
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            intermediate_size=16,
+        )
+        whole = transformers.ViTForImageClassification(config).eval()
+    whole.save_pretrained(tmp_path)
+    settings = {"do_normalize": False, "size": 32}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
+    small = picture[:32, :32]
+    x = torch.tensor(small.transpose(2, 0, 1)[None] / 255, dtype=torch.float32)
+    with torch.no_grad():
+        expected = whole.vit(x).last_hidden_state.mean(dim=1).numpy()
+    z = ImageEncoder(model=str(tmp_path)).fit_transform([small])
+    np.testing.assert_allclose(z, expected, atol=1e-5)
+
+
+def test_weights_that_do_not_fit_the_model_are_an_error(folder, picture, tmp_path):
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    weights = load_file(copy / "model.safetensors")
+    name = next(n for n in weights if "pooler" not in n and n.endswith("weight"))
+    del weights[name]
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(OSError, match=r"could not be loaded \(its weights lack"):
+        ImageEncoder(model=str(copy)).fit([picture])
+
+
+def test_preprocessing_that_is_not_known_says_so(folder, picture, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    settings = {"size": {"longest_edge": 32}}
+    (copy / "preprocessor_config.json").write_text(json.dumps(settings))
+    with pytest.raises(OSError, match=r"size=\{'longest_edge': 32\}, which is not"):
+        ImageEncoder(model=str(copy)).fit([picture])
+
+
 def make_network():
     """A factory, as a user would write one."""
     from torch import nn

@@ -1,4 +1,5 @@
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -181,6 +182,8 @@ def test_other_weights_than_those_of_the_fit_are_an_error(bert, tmp_path):
 def test_a_folder_that_is_not_there_says_so(tmp_path):
     with pytest.raises(ValueError, match="reads as a folder, but found nothing there"):
         TextEncoder(model=str(tmp_path / "nowhere")).fit(TEXTS)
+    with pytest.raises(ValueError, match="reads as a folder, but found nothing there"):
+        TextEncoder(model=Path("no_such_folder")).fit(TEXTS)
 
 
 def test_a_hub_name_that_is_not_at_hand_says_what_to_do():
