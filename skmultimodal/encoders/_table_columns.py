@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import warnings
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +90,9 @@ def as_numbers(column: pd.Series) -> np.ndarray:
     return column.to_numpy(np.float64, na_value=np.nan)
 
 
-def parse_column(column: pd.Series, missing: np.ndarray) -> Any:
+def parse_column(
+    column: pd.Series, missing: np.ndarray
+) -> NumberColumn | DateColumn | None:
     """The reader of a column of numbers or dates; None where it holds categories."""
     kind = column.dtype.kind
     if kind in "biufm":
@@ -124,9 +125,9 @@ class NumberBlock:
     `markable` are the columns whose gaps may be marked: one for each column of X.
     """
 
-    def __init__(self, scale: bool, markable: list[int]) -> None:
+    def __init__(self, scale: bool, markable: np.ndarray) -> None:
         self.scale = scale
-        self.markable = np.asarray(markable, dtype=int)
+        self.markable = markable
 
     def fit(self, values: np.ndarray) -> np.ndarray:
         """Learn and give (n, k + marked) float32."""

@@ -27,7 +27,12 @@ from skmultimodal.encoders._table_categories import (
     as_categories,
     one_hot_encoder,
 )
-from skmultimodal.encoders._table_columns import NumberBlock, parse_column
+from skmultimodal.encoders._table_columns import (
+    DateColumn,
+    NumberBlock,
+    NumberColumn,
+    parse_column,
+)
 
 
 class TabularEncoder(TransformerMixin, BaseEstimator):
@@ -169,48 +174,15 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             float32, without NaN.
         """
         frame = self._frame(X, reset=True)
-        self._columns = feature_names(frame.columns)
         missing = missing_cells(frame)
-        self._readers = {}
-        kinds = []
-        for k in range(frame.shape[1]):
-            reader = None
-            if not missing[:, k].all():
-                reader = parse_column(frame.iloc[:, k], missing[:, k])
-                kinds.append("category" if reader is None else reader.kind)
-                if reader is not None:
-                    self._readers[k] = reader
-            else:
-                kinds.append("empty")
-        self._categories = [k for k, kind in enumerate(kinds) if kind == "category"]
-        if all(kind == "empty" for kind in kinds):
-            raise ValueError(
-                f"TabularEncoder cannot be fitted: all of the {len(kinds)} columns are "
-                "missing in every row. Leave them out, or fit on rows that have them."
-            )
-        self.column_kinds_ = dict(zip(map(str, frame.columns), kinds))
-
+        self._columns = feature_names(frame.columns)
+        self._fit_kinds(frame, missing)
         parts, names = [], []
-        values = self._numbers(frame, missing, fit=True)
         if self._readers:
-            widths = [len(reader.outputs) for reader in self._readers.values()]
-            firsts = np.cumsum([0, *widths[:-1]]).tolist()
-            self._block = NumberBlock(self.scale, firsts)
-            parts.append(self._block.fit(values))
-            names += [o for reader in self._readers.values() for o in reader.outputs]
-            sources = dict(zip(firsts, self._readers))
-            names += [
-                f"{self._columns[sources[m]]}_missing" for m in self._block.marked
-            ]
+            parts.append(self._fit_numbers(frame, missing))
+            names += self._number_names()
         if self._categories:
-            self._vectorizer = CategoryBlock(
-                TableVectorizer(
-                    cardinality_threshold=self.cardinality_threshold,
-                    high_cardinality=self._string_encoder(),
-                    low_cardinality=one_hot_encoder(),
-                    n_jobs=self.n_jobs,
-                )
-            )
+            self._vectorizer = self._category_block()
             parts.append(self._vectorizer.fit(self._cells(frame, missing)))
             names += self._vectorizer.outputs
         self._names = feature_names(names)
@@ -287,6 +259,54 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         names = [f"x{k}" for k in range(array.shape[1])]
         return pd.DataFrame(array, columns=names)
 
+    def _fit_kinds(self, frame: pd.DataFrame, missing: np.ndarray) -> None:
+        """Find out which columns hold numbers, dates or categories."""
+        self._readers: dict[int, NumberColumn | DateColumn] = {}
+        kinds = {}
+        for k, name in enumerate(map(str, frame.columns)):
+            if missing[:, k].all():
+                kinds[name] = "empty"
+                continue
+            reader = parse_column(frame.iloc[:, k], missing[:, k])
+            kinds[name] = "category" if reader is None else reader.kind
+            if reader is not None:
+                self._readers[k] = reader
+        self._categories = [
+            k for k, kind in enumerate(kinds.values()) if kind == "category"
+        ]
+        if set(kinds.values()) == {"empty"}:
+            raise ValueError(
+                f"TabularEncoder cannot be fitted: all of the {len(kinds)} columns are "
+                "missing in every row. Leave them out, or fit on rows that have them."
+            )
+        self.column_kinds_ = kinds
+
+    def _fit_numbers(self, frame: pd.DataFrame, missing: np.ndarray) -> np.ndarray:
+        values = self._numbers(frame, missing, fit=True)
+        widths = [len(reader.outputs) for reader in self._readers.values()]
+        self._block = NumberBlock(self.scale, np.cumsum([0, *widths[:-1]]))
+        return self._block.fit(values)
+
+    def _number_names(self) -> list[str]:
+        """Names of the numbers and dates, then of the marks of what was missing."""
+        names = [name for r in self._readers.values() for name in r.outputs]
+        source = dict(zip(self._block.markable, self._readers))
+        marks = [f"{self._columns[source[m]]}_missing" for m in self._block.marked]
+        return names + marks
+
+    def _category_block(self) -> CategoryBlock:
+        strings: Any = StringEncoder(self.n_components, random_state=self.random_state)
+        if self.model is not None:
+            strings = ModelColumn(self.model, self.n_components, self.random_state)
+        return CategoryBlock(
+            TableVectorizer(
+                cardinality_threshold=self.cardinality_threshold,
+                low_cardinality=one_hot_encoder(),
+                high_cardinality=strings,
+                n_jobs=self.n_jobs,
+            )
+        )
+
     def _numbers(
         self, frame: pd.DataFrame, missing: np.ndarray, *, fit: bool
     ) -> np.ndarray:
@@ -329,11 +349,6 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             for k in self._categories
         }
         return pd.DataFrame(columns)
-
-    def _string_encoder(self) -> Any:
-        if self.model is None:
-            return StringEncoder(self.n_components, random_state=self.random_state)
-        return ModelColumn(self.model, self.n_components, self.random_state)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -83,7 +83,9 @@ class NeuralFusion(BaseEstimator, metaclass=ABCMeta):
     def validate(self) -> None:
         """Raise a ValueError that names a parameter that is not allowed."""
         validate_parameter_constraints(
-            self._parameter_constraints, self.get_params(deep=False), type(self).__name__
+            self._parameter_constraints,
+            self.get_params(deep=False),
+            type(self).__name__,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -39,14 +39,20 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     _parameter_constraints: ClassVar[dict] = {
         "fusion": [str, NeuralFusion, type],
         "embed_dim": [Interval(Integral, 1, None, closed="left")],
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"cosine", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+        ],
         "standardize": ["boolean"],
         "modalities": [None, Mapping],
         "early_stopping": ["boolean"],
@@ -145,7 +151,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             if not np.isfinite(weight).all() or (weight < 0).any():
                 raise ValueError("sample_weight must be finite and not negative.")
             if not weight.any():
-                raise ValueError("sample_weight is zero in every row; nothing to learn.")
+                raise ValueError(
+                    "sample_weight is zero in every row; nothing to learn."
+                )
             weight = weight if by_class is None else weight * by_class
         return None if weight is None else weight / weight.mean()
 
@@ -221,7 +229,11 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         whole = len(rows) == len(x)
         columns, present = self._inputs(x if whole else x[rows])
         dtype = np.int64 if y.dtype.kind == "i" and y.ndim == 1 else np.float32
-        w = None if weight is None else torch.from_numpy(weight[rows].astype(np.float32))
+        w = (
+            None
+            if weight is None
+            else torch.from_numpy(weight[rows].astype(np.float32))
+        )
         return Rows(columns, present, torch.from_numpy(y[rows].astype(dtype)), w)
 
     def _settings(self, seed: int, epochs: int, lr_schedule: str) -> Settings:
@@ -231,7 +243,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             weight_decay=float(self.weight_decay),
             epochs=int(epochs),
             batch_size=self.batch_size,
-            n_iter_no_change=int(self.n_iter_no_change) if self.early_stopping else None,
+            n_iter_no_change=int(self.n_iter_no_change)
+            if self.early_stopping
+            else None,
             max_time=self.max_time,
             callbacks=self.callbacks,
             device=choose_device(self.device),

@@ -34,7 +34,12 @@ class BlockInputs:
 
     @classmethod
     def learn(
-        cls, x: np.ndarray, layout: Layout, names: list[str], standardize: bool, who: str | None
+        cls,
+        x: np.ndarray,
+        layout: Layout,
+        names: list[str],
+        standardize: bool,
+        who: str | None,
     ) -> BlockInputs:
         """x: (n, p) float32, columns as they came; `who` warns, None is quiet."""
         x = x[:, layout.order] if not layout.is_ordered else x
@@ -80,7 +85,10 @@ class BlockInputs:
             width = self.layout.slices()[name]
             holes = gone[:, width] & np.repeat(here, block.n_features, axis=1)
             if holes.any():
-                partly[name] = (int(holes.sum()), width.start + int(holes.any(0).argmax()))
+                partly[name] = (
+                    int(holes.sum()),
+                    width.start + int(holes.any(0).argmax()),
+                )
         if partly and who is not None:
             what = ", ".join(
                 f"{n} in modality {m!r} (first column {self.names[c]!r})"

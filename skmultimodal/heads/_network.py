@@ -51,7 +51,10 @@ class FusionNetwork(nn.Module):
         n_tokens = {b.name: b.n_steps for b in layout}
         self.fusion = recipe.fusion.build(n_tokens, d, recipe.dropout)
         self.output = MLP(
-            self.fusion.d_out, recipe.hidden_layer_sizes, recipe.n_outputs, recipe.dropout
+            self.fusion.d_out,
+            recipe.hidden_layer_sizes,
+            recipe.n_outputs,
+            recipe.dropout,
         )
 
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -59,7 +59,9 @@ class Trainer(NeuralNet):
 
     @property
     def _tells_batches(self) -> bool:
-        return any(not isinstance(callback, PrintLog) for _, callback in self.callbacks_)
+        return any(
+            not isinstance(callback, PrintLog) for _, callback in self.callbacks_
+        )
 
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> Trainer:
         """AdamW that decays matrices, not biases, norms and single tokens."""
@@ -221,5 +223,3 @@ class _Best:
     def restore(self) -> None:
         if self.weights is not None:
             self.module.load_state_dict(self.weights)
-
-

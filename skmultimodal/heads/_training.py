@@ -116,7 +116,9 @@ def _train_once(
         if resume is not None and resume[1] is not None:
             trainer.optimizer_.load_state_dict(resume[1])
         trainer.train(
-            rows.to(device), None if valid is None else valid.to(device), settings.epochs
+            rows.to(device),
+            None if valid is None else valid.to(device),
+            settings.epochs,
         )
     return Trained(
         trainer.module_.eval(),

@@ -147,9 +147,7 @@ class _Bottleneck(FusionModule):
             made = shared * nobody[:, None, None]
             for k, (m, z) in enumerate(streams.items()):
                 joint = torch.cat([z, shared], dim=1)  # (n, T + B, d)
-                seen = torch.cat(
-                    [present[m], present[m].new_ones(n, n_shared)], dim=1
-                )
+                seen = torch.cat([present[m], present[m].new_ones(n, n_shared)], dim=1)
                 joint = self.layers[m][level](joint, seen)
                 streams[m], b = joint[:, :-n_shared], joint[:, -n_shared:]
                 made = made + b * share[k, :, None, None]

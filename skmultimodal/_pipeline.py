@@ -1,0 +1,91 @@
+"""Encoders and a head in one call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imblearn.pipeline import Pipeline as SamplingPipeline
+from sklearn.pipeline import Pipeline
+
+from skmultimodal.compose import ModalityTransformer
+from skmultimodal.fusion._base import make_fusion
+from skmultimodal.heads import FusionClassifier, FusionRegressor
+from skmultimodal.sampling import ModalitySampler
+
+_HEADS = {"classifier": FusionClassifier, "regressor": FusionRegressor}
+
+
+def multimodal_pipeline(
+    task: str,
+    *,
+    fusion: Any = "concat",
+    sampler: Any = None,
+    modalities: Any = None,
+    memory: Any = None,
+    n_jobs: int | None = None,
+    **head_params: Any,
+) -> Pipeline:
+    """Make a pipeline from a raw table to predictions.
+
+    Parameters
+    ----------
+    task : {"classifier", "regressor"}
+        What the head is.
+    fusion : str or NeuralFusion, default="concat"
+        How modalities are put together. A name becomes the specification with its
+        defaults, so that its parameters can be searched (``head__fusion__n_heads``).
+    sampler : imbalanced-learn sampler, default=None
+        Resamples the encoded rows in `fit`. It is wrapped in a
+        :class:`~skmultimodal.sampling.ModalitySampler` unless it is one.
+    modalities : dict or list, default=None
+        None looks at the cells of each column. A dict overrules that column by column
+        (``{"zipcode": "tabular", "photo": ImageEncoder(), "id": "drop"}``). A list of
+        (name, encoder, columns) says it all.
+    memory : str or object with the joblib.Memory interface, default=None
+        Caches the fitted encoders.
+    n_jobs : int, default=None
+        Number of modalities to encode at once.
+    **head_params : dict
+        Parameters of :class:`~skmultimodal.heads.FusionClassifier` or
+        :class:`~skmultimodal.heads.FusionRegressor`.
+
+    Returns
+    -------
+    Pipeline
+        Steps ``encode``, ``sample`` (only with a sampler; then it is imbalanced-learn's
+        Pipeline) and ``head``.
+
+    Raises
+    ------
+    ValueError
+        If `task` or `fusion` is not known.
+    TypeError
+        If a parameter of the head does not exist.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skmultimodal import multimodal_pipeline
+    >>> X = pd.DataFrame({
+    ...     "review": ["what a great film it was", "dull and far too long for me"] * 20,
+    ...     "stars": [5.0, None] * 20,
+    ... })
+    >>> y = ["good", "bad"] * 20
+    >>> model = multimodal_pipeline("classifier", fusion="gated", random_state=0)
+    >>> model.fit(X, y).predict(X[:2])
+    array(['good', 'bad'], dtype='<U4')
+    """
+    if task not in _HEADS:
+        raise ValueError(f"task={task!r} is not known; give one of {list(_HEADS)}.")
+    if isinstance(modalities, list | tuple):
+        encode = ModalityTransformer(list(modalities), n_jobs=n_jobs)
+    else:
+        encode = ModalityTransformer("auto", modalities=modalities, n_jobs=n_jobs)
+    head = _HEADS[task](make_fusion(fusion), **head_params)
+    if sampler is None:
+        return Pipeline([("encode", encode), ("head", head)], memory=memory)
+
+    if not isinstance(sampler, ModalitySampler):
+        sampler = ModalitySampler(sampler)
+    steps = [("encode", encode), ("sample", sampler), ("head", head)]
+    return SamplingPipeline(steps, memory=memory)
