@@ -65,8 +65,8 @@ y = np.where(left == right, "same", "different")
 patterns = rng.normal(size=(2, 12))
 X = pack(
     {
-        "left": left[:, None] * patterns[0] + rng.normal(scale=1.3, size=(n, 12)),
-        "right": right[:, None] * patterns[1] + rng.normal(scale=1.3, size=(n, 12)),
+        "left": left[:, None] * patterns[0] + rng.normal(scale=2.4, size=(n, 12)),
+        "right": right[:, None] * patterns[1] + rng.normal(scale=2.4, size=(n, 12)),
     }
 )
 
