@@ -135,6 +135,34 @@ def test_the_range_of_float_pictures_is_learned_once(picture, top):
     assert np.abs(together[0] - together[1]).max() > 0.1
 
 
+def test_negative_values_and_wide_integers_have_the_range_of_the_fit():
+    ramp = np.linspace(-3, 5, 64).reshape(8, 8)
+    encoder = ImageEncoder().fit([ramp, (ramp * 1000).astype(np.int32)])
+    assert encoder.ranges_ == {"float": (-3.0, 5.0), "integer": (-3000.0, 5000.0)}
+    brighter = encoder.transform([ramp, ramp + 100])  # clipped to white
+    assert np.isfinite(brighter).all()
+
+
+def test_nested_lists_of_numbers_are_one_picture(picture):
+    grey = picture[:20, :20, 0].astype(int)
+    z = ImageEncoder().fit_transform([grey, grey.tolist()])
+    np.testing.assert_allclose(z[1], z[0], atol=1e-6)
+
+
+def test_large_photos_are_read_nearly_as_they_are(picture, tmp_path):
+    large = Image.fromarray(picture).resize((1500, 1200), Image.Resampling.BICUBIC)
+    large.save(tmp_path / "photo.jpg", quality=95)
+    z = ImageEncoder().fit_transform([large, str(tmp_path / "photo.jpg")])
+    assert np.abs(z[1] - z[0]).mean() < 0.02
+
+
+def test_the_picture_of_a_user_is_left_as_it_was(tmp_path, picture):
+    Image.fromarray(picture).resize((900, 900)).save(tmp_path / "photo.jpg")
+    with Image.open(tmp_path / "photo.jpg") as image:
+        ImageEncoder().fit([image])
+        assert image.size == (900, 900)
+
+
 def test_wide_integers_are_read_as_eight_bits(picture):
     z = ImageEncoder().fit_transform([picture, picture.astype(np.int64)])
     np.testing.assert_allclose(z[1], z[0], atol=1e-6)
@@ -442,3 +470,31 @@ def test_an_absent_package_gives_the_install_line(folder, picture, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ImportError, match=r"pip install 'skmultimodal\[image\]'"):
         ImageEncoder(model=str(folder)).fit([picture])
+
+
+# -- real pictures ---------------------------------------------------------------------
+
+
+def test_shape_and_colour_of_easy_vqa(real_data):
+    data = real_data("easy_vqa")
+    rows = pd.DataFrame({"picture": data["modalities"]["image"], "answer": data["y"]})
+    train = data["split"] == "train"
+    for answers in (
+        ["circle", "rectangle", "triangle"],
+        ["teal", "green", "gray", "black", "blue", "yellow", "red", "brown"],
+    ):
+        asked = rows[train & rows["answer"].isin(answers)].drop_duplicates("picture")
+        asked = asked.iloc[:1000]
+        z = ImageEncoder().fit_transform(list(data["image_bank"][asked["picture"]]))
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
+        model.fit(z[:700], asked["answer"][:700])
+        assert model.score(z[700:], asked["answer"][700:]) >= 0.97
+
+
+def test_digits_of_eight_by_eight_floats(real_data):
+    data = real_data("av_digits")
+    train = np.flatnonzero(data["split"] == "train")[:600]
+    z = ImageEncoder().fit_transform(list(data["modalities"]["image"][train]))
+    y = data["y"][train]
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01))
+    assert model.fit(z[::2], y[::2]).score(z[1::2], y[1::2]) >= 0.95

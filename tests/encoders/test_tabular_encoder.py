@@ -6,6 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import RidgeCV
+from sklearn.model_selection import KFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import (
     check_dataframe_column_names_consistency,
     check_param_validation,
@@ -334,3 +338,14 @@ def test_a_failed_fit_leaves_the_fitted_encoder_usable(table):
     with pytest.raises(ValueError, match="are missing"):
         encoder.fit(table[["empty"]])
     np.testing.assert_array_equal(encoder.transform(table), z)
+
+
+def test_price_of_houses_from_their_table(real_data):
+    data = real_data("houses")
+    train = data["split"] == "train"
+    X, y = data["modalities"]["tabular"][train], np.log(data["y"][train])
+    model = make_pipeline(TabularEncoder(random_state=0), StandardScaler(), RidgeCV())
+    assert (
+        cross_val_score(model, X, y, cv=KFold(5, shuffle=True, random_state=0)).mean()
+        >= 0.7
+    )
