@@ -7,19 +7,49 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import OneHotEncoder
-from skrub import TableVectorizer
+from skrub import StringEncoder, TableVectorizer
 from skrub.core import SingleColumnTransformer
 
 from skmultimodal._cells import is_missing
 from skmultimodal.encoders._text import TextEncoder
 
 
-class CategoryBlock:
-    """A `TableVectorizer` over columns of category dtype."""
+class OneHotBlock:
+    """A column of zeros and ones for each category, and one for missing cells."""
 
-    def __init__(self, vectorizer: TableVectorizer) -> None:
-        self.vectorizer = vectorizer
+    def fit(self, cells: pd.DataFrame) -> np.ndarray:
+        """Learn and give (n, k) float32."""
+        self.known = {name: cells[name].cat.categories for name in cells}
+        self.marked = [name for name in cells if cells[name].isna().any()]
+        self.outputs = [
+            f"{c}_{text}" for c, known in self.known.items() for text in known
+        ]
+        self.outputs += [f"{name}_missing" for name in self.marked]
+        return self.transform(cells)
+
+    def transform(self, cells: pd.DataFrame) -> np.ndarray:
+        """Give (n, k) float32; a category not seen in `fit` has no one."""
+        out = np.zeros((len(cells), len(self.outputs)), dtype=np.float32)
+        start = 0
+        for name, known in self.known.items():
+            # a category of this frame, and -1 for a missing cell, to one of the fit
+            place = np.append(known.get_indexer(cells[name].cat.categories), -1)
+            found = place[cells[name].cat.codes]
+            rows = np.flatnonzero(found >= 0)
+            out[rows, start + found[rows]] = 1
+            start += len(known)
+        for k, name in enumerate(self.marked, start):
+            out[:, k] = cells[name].isna()
+        return out
+
+
+class StringBlock:
+    """Strings of many values, by a `TableVectorizer`."""
+
+    def __init__(self, encoder: Any, n_jobs: int | None) -> None:
+        self.vectorizer = TableVectorizer(
+            cardinality_threshold=0, high_cardinality=encoder, n_jobs=n_jobs
+        )
 
     def fit(self, cells: pd.DataFrame) -> np.ndarray:
         """Learn and give (n, k) float32."""
@@ -35,11 +65,6 @@ class CategoryBlock:
         return self.vectorizer.transform(cells).to_numpy(np.float32)
 
 
-def one_hot_encoder() -> OneHotEncoder:
-    """One column a category, so that one not seen in `fit` can be all zeros."""
-    return OneHotEncoder(sparse_output=False, dtype=np.float32, handle_unknown="ignore")
-
-
 def as_categories(column: pd.Series, missing: np.ndarray) -> pd.Series:
     """Strings under category dtype, which skrub reads neither as number nor date."""
     cells = column.astype(object).mask(missing, None)
@@ -52,6 +77,13 @@ def _category(cell: Any) -> str:
     if isinstance(cell, (float, np.floating)) and float(cell).is_integer():
         return str(int(cell))
     return str(cell)
+
+
+def string_encoder(model: Any, n_components: int, random_state: Any) -> Any:
+    """What encodes a column of many strings."""
+    if model is None:
+        return StringEncoder(n_components, random_state=random_state)
+    return ModelColumn(model, n_components, random_state)
 
 
 class ModelColumn(SingleColumnTransformer):

@@ -97,6 +97,10 @@ def parse_column(
     kind = column.dtype.kind
     if kind in "biufm":
         return NumberColumn()
+    if kind == "c":
+        raise ValueError(
+            f"TabularEncoder: column {column.name!r}: complex data not supported."
+        )
     if isinstance(column.dtype, pd.CategoricalDtype):
         return None
     held = column[~missing].infer_objects()

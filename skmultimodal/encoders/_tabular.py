@@ -15,17 +15,16 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
-from skrub import StringEncoder, TableVectorizer
 
 from skmultimodal._cells import missing_cells, to_pandas
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.encoders._columns import shown_row
 from skmultimodal.encoders._names import feature_names
 from skmultimodal.encoders._table_categories import (
-    CategoryBlock,
-    ModelColumn,
+    OneHotBlock,
+    StringBlock,
     as_categories,
-    one_hot_encoder,
+    string_encoder,
 )
 from skmultimodal.encoders._table_columns import (
     DateColumn,
@@ -39,8 +38,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     """Encode the columns of a table as one block of numbers.
 
     Numbers and dates are scaled robustly in double precision and only then cast to
-    float32; few categories become one-hot columns and many, or dirty, ones vectors of
-    character n-grams, both by skrub's ``TableVectorizer`` [1]_.
+    float32; few categories become one-hot columns; many, or dirty, ones become vectors
+    of character n-grams by skrub's ``TableVectorizer`` [1]_.
 
     Parameters
     ----------
@@ -73,18 +72,14 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Their names, where all are strings.
 
-    See Also
-    --------
-    TextEncoder : For a column of longer texts.
-
     Notes
     -----
     A column of category dtype is never read as numbers: cast integer codes to
     ``category``. Strings that all hold numbers, or dates of one format, are parsed;
     strings of digits that all have one length (zip codes) count as categories.
     A missing number becomes the median, and a column of zeros and ones marks it where
-    numbers were missing at `fit`. A category not seen in `fit` gives zeros in its
-    one-hot columns.
+    numbers were missing at `fit`; so for categories. A category not seen in `fit` gives
+    zeros. Longer texts are for `TextEncoder`.
 
     References
     ----------
@@ -98,7 +93,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     >>> encoder = TabularEncoder().fit(X)
     >>> list(encoder.get_feature_names_out())  # doctest: +NORMALIZE_WHITESPACE
     ['tabular__area_m2', 'tabular__area_m2_missing', 'tabular__town_Bonn',
-     'tabular__town_Ulm', 'tabular__town_nan']
+     'tabular__town_Ulm', 'tabular__town_missing']
     >>> encoder.transform(X).round(2)
     array([[-0.95,  0.  ,  0.  ,  1.  ,  0.  ],
            [ 0.95,  0.  ,  1.  ,  0.  ,  0.  ],
@@ -177,14 +172,15 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         missing = missing_cells(frame)
         self._columns = feature_names(frame.columns)
         self._fit_kinds(frame, missing)
-        parts, names = [], []
+        parts: list[np.ndarray] = []
+        names: list[str] = []
         if self._readers:
             parts.append(self._fit_numbers(frame, missing))
             names += self._number_names()
-        if self._categories:
-            self._vectorizer = self._category_block()
-            parts.append(self._vectorizer.fit(self._cells(frame, missing)))
-            names += self._vectorizer.outputs
+        self._category_parts = self._category_blocks(frame, missing)
+        for block, columns in self._category_parts:
+            parts.append(block.fit(self._cells(frame, missing, columns)))
+            names += block.outputs
         self._names = feature_names(names)
         self.n_features_out_ = len(names)
         return self._finite(np.hstack(parts))
@@ -216,8 +212,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         if self._readers:
             values = self._numbers(frame, missing, fit=False)
             parts.append(self._block.transform(values))
-        if self._categories:
-            parts.append(self._vectorizer.transform(self._cells(frame, missing)))
+        for block, columns in self._category_parts:
+            parts.append(block.transform(self._cells(frame, missing, columns)))
         return self._finite(np.hstack(parts))
 
     def get_feature_names_out(self, input_features=None):
@@ -243,11 +239,6 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             X = X.to_frame()
         if isinstance(X, pd.DataFrame):
             validate_data(self, X, reset=reset, skip_check_array=True)
-            for name, dtype in zip(X.columns, X.dtypes):
-                if dtype.kind == "c":
-                    raise ValueError(
-                        f"TabularEncoder: column {name!r}: complex data not supported."
-                    )
             if reset and 0 in X.shape:
                 what = "sample" if X.shape[0] == 0 else "feature"
                 raise ValueError(
@@ -256,8 +247,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                 )
             return X
         array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
-        names = [f"x{k}" for k in range(array.shape[1])]
-        return pd.DataFrame(array, columns=names)
+        return pd.DataFrame(array).add_prefix("x")
 
     def _fit_kinds(self, frame: pd.DataFrame, missing: np.ndarray) -> None:
         """Find out which columns hold numbers, dates or categories."""
@@ -294,18 +284,19 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         marks = [f"{self._columns[source[m]]}_missing" for m in self._block.marked]
         return names + marks
 
-    def _category_block(self) -> CategoryBlock:
-        strings: Any = StringEncoder(self.n_components, random_state=self.random_state)
-        if self.model is not None:
-            strings = ModelColumn(self.model, self.n_components, self.random_state)
-        return CategoryBlock(
-            TableVectorizer(
-                cardinality_threshold=self.cardinality_threshold,
-                low_cardinality=one_hot_encoder(),
-                high_cardinality=strings,
-                n_jobs=self.n_jobs,
-            )
-        )
+    def _category_blocks(
+        self, frame: pd.DataFrame, missing: np.ndarray
+    ) -> list[tuple[OneHotBlock | StringBlock, list[int]]]:
+        """One block for columns of few categories, one for those of many."""
+        cells = self._cells(frame, missing, self._categories)
+        counts = {
+            k: len(cells[self._columns[k]].cat.categories) for k in self._categories
+        }
+        few = [k for k, n in counts.items() if n < self.cardinality_threshold]
+        many = [k for k in counts if k not in few]
+        strings = string_encoder(self.model, self.n_components, self.random_state)
+        blocks = ((OneHotBlock(), few), (StringBlock(strings, self.n_jobs), many))
+        return [(block, columns) for block, columns in blocks if columns]
 
     def _numbers(
         self, frame: pd.DataFrame, missing: np.ndarray, *, fit: bool
@@ -342,13 +333,15 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
             )
         return encoded
 
-    def _cells(self, frame: pd.DataFrame, missing: np.ndarray) -> pd.DataFrame:
-        """The columns of categories, under the names that their outputs begin with."""
-        columns = {
+    def _cells(
+        self, frame: pd.DataFrame, missing: np.ndarray, columns: list[int]
+    ) -> pd.DataFrame:
+        """Some columns as categories, under the names that their outputs begin with."""
+        cells = {
             self._columns[k]: as_categories(frame.iloc[:, k], missing[:, k])
-            for k in self._categories
+            for k in columns
         }
-        return pd.DataFrame(columns)
+        return pd.DataFrame(cells, index=frame.index)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

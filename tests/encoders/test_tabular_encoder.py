@@ -150,6 +150,20 @@ def test_a_category_not_seen_is_all_zeros_and_warns_nobody(table):
     assert np.isfinite(after.to_numpy()).all()
 
 
+def test_a_missing_category_is_marked_where_some_were_missing_at_fit():
+    frame = pd.DataFrame({"a": ["x", "y", ""], "b": ["x", "y", "x"]})
+    encoder = TabularEncoder().set_output(transform="pandas").fit(frame)
+    z = encoder.transform(pd.DataFrame({"a": ["x", None], "b": [None, "x"]}))
+    assert list(z.columns) == [
+        "tabular__a_x",
+        "tabular__a_y",
+        "tabular__b_x",
+        "tabular__b_y",
+        "tabular__a_missing",
+    ]
+    np.testing.assert_array_equal(z, [[1, 0, 0, 0, 0], [0, 0, 1, 0, 1]])
+
+
 def test_integer_codes_as_category_are_no_numbers(table):
     _, z = _encoded(table)
     assert [name for name in z if name.startswith("tabular__code_")] == [
