@@ -63,8 +63,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     column_kinds_ : dict of str to str
-        What each column was taken for: ``"number"``, ``"date"``, ``"category"`` or
-        ``"empty"`` (missing as a whole: gives no output).
+        ``"number"``, ``"date"``, ``"category"`` or ``"empty"`` (gives no output).
     n_features_out_ : int
         Number of output columns.
     n_features_in_ : int
@@ -134,7 +133,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_columns)
-            pandas or polars frame, or array. None, NaN and ``""`` are missing.
+            pandas or polars frame, or array; None, NaN and ``""`` are missing.
         y : None
             Ignored.
 
@@ -159,7 +158,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_samples, n_columns)
-            pandas or polars frame, or array. None, NaN and ``""`` are missing.
+            None, NaN and ``""`` are missing.
         y : None
             Ignored.
 
