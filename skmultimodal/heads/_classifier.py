@@ -345,3 +345,9 @@ def _refuse_missing(y: np.ndarray) -> None:
             f"Input y contains NaN in {len(missing)} rows, first in row {missing[0]}. "
             "Drop the rows without a target from X and y."
         )
+    if y.dtype.kind == "f" and np.isinf(y).any():
+        row = int(np.argwhere(np.isinf(y))[0][0])
+        raise ValueError(
+            f"Input y contains infinity, first in row {row}. Classes are strings, "
+            "integers or booleans."
+        )
