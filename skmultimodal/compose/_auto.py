@@ -281,4 +281,8 @@ def _encoder(kind: str) -> Any:
         "image": "ImageEncoder",
         "precomputed": "PrecomputedEncoder",
     }
-    return getattr(encoders, classes[kind])()
+    encoder = getattr(encoders, classes[kind])()
+    if "random_state" in encoder.get_params():
+        # of a randomised SVD: a pipeline whose head is seeded repeats as a whole
+        encoder.set_params(random_state=0)
+    return encoder
