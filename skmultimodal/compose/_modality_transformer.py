@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.base import _fit_context
 from sklearn.compose import ColumnTransformer
 from sklearn.compose._column_transformer import _check_X
+from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.validation import _check_n_features, check_is_fitted
@@ -176,6 +177,8 @@ class ModalityTransformer(BlockTransformer):
             If no row has a modality: it contributes no columns then, for good.
         """
         X = as_table(X, type(self).__name__)
+        if y is not None:
+            check_consistent_length(X, y)
         self.__dict__.pop("modalities_", None)
         if not self._is_auto:
             if self.modalities is not None:
