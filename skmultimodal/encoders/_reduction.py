@@ -8,6 +8,11 @@ import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
 
+def own_random_state(random_state: Any) -> Any:
+    """Fresh entropy for None, for which scikit-learn takes NumPy's global state."""
+    return np.random.RandomState() if random_state is None else random_state
+
+
 class Reduction:
     """The leading principal components of a block of features."""
 
@@ -19,7 +24,7 @@ class Reduction:
         # the order of rows moves the last bits of the factors: sorted, it cannot
         centred = centred[np.lexsort(centred.T[:8])]
         _, _, components = randomized_svd(
-            centred, k, n_iter=4, random_state=random_state
+            centred, k, n_iter=4, random_state=own_random_state(random_state)
         )
         self.components = np.ascontiguousarray(components.T, dtype=np.float32)  # (d, k)
 

@@ -11,6 +11,7 @@ from skrub import StringEncoder, TableVectorizer
 from skrub.core import SingleColumnTransformer
 
 from skmultimodal._cells import is_missing
+from skmultimodal.encoders._reduction import own_random_state
 from skmultimodal.encoders._text import TextEncoder
 
 
@@ -82,7 +83,7 @@ def _category(cell: Any) -> str:
 def string_encoder(model: Any, n_components: int, random_state: Any) -> Any:
     """What encodes a column of many strings."""
     if model is None:
-        return StringEncoder(n_components, random_state=random_state)
+        return StringEncoder(n_components, random_state=own_random_state(random_state))
     return ModelColumn(model, n_components, random_state)
 
 

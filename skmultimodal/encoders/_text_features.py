@@ -10,6 +10,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
 
+from skmultimodal.encoders._reduction import own_random_state
+
 
 class NGramFeatures:
     """TF-IDF of words (1, 2) and of characters in words (3, 5), then LSA.
@@ -33,7 +35,7 @@ class NGramFeatures:
             return np.zeros((len(texts), 1), dtype=np.float32)
         k = min(self.n_components, *counts.shape)
         _, _, components = randomized_svd(
-            counts, k, n_iter=4, random_state=random_state
+            counts, k, n_iter=4, random_state=own_random_state(random_state)
         )
         self.components = np.ascontiguousarray(components.T, dtype=np.float32)
         return self.transform(texts)
