@@ -1,0 +1,286 @@
+"""Two tables: the instances that are tested, and the failures that are expected."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling import SMOTE
+from imblearn.under_sampling import RandomUnderSampler
+from sklearn.base import BaseEstimator
+from sklearn.preprocessing import StandardScaler
+
+import skmultimodal
+from skmultimodal import multimodal_pipeline, pack
+from skmultimodal.compose import ModalitySelector, ModalityTransformer
+from skmultimodal.encoders import (
+    ImageEncoder,
+    PrecomputedEncoder,
+    TabularEncoder,
+    TextEncoder,
+)
+from skmultimodal.fusion import (
+    BottleneckFusion,
+    ConcatFusion,
+    CrossAttentionFusion,
+    GatedFusion,
+    NeuralFusion,
+)
+from skmultimodal.heads import FusionClassifier, FusionRegressor
+from skmultimodal.sampling import ModalitySampler
+
+# --- scikit-learn's suite -------------------------------------------------------------
+
+INSTANCES: dict[type, list[BaseEstimator]] = {
+    ModalityTransformer: [
+        ModalityTransformer(),
+        ModalityTransformer([("x", StandardScaler(), slice(0, None))]),
+    ],
+    ModalitySelector: [ModalitySelector()],
+    PrecomputedEncoder: [PrecomputedEncoder()],
+    TabularEncoder: [TabularEncoder()],
+    TextEncoder: [TextEncoder()],
+    ImageEncoder: [ImageEncoder()],
+    FusionClassifier: [FusionClassifier(max_epochs=20, random_state=0)],
+    FusionRegressor: [FusionRegressor(max_epochs=20, random_state=0)],
+    ModalitySampler: [
+        ModalitySampler(RandomUnderSampler(random_state=0)),
+        ModalitySampler(SMOTE(random_state=0)),
+    ],
+}
+
+_STOCHASTIC = (
+    "dropout and the order of batches are drawn anew for another number of rows; "
+    "scikit-learn expects the same of its own estimators that train in batches"
+)
+EXPECTED_FAILURES: dict[type, dict[str, str]] = {
+    FusionClassifier: {"check_sample_weight_equivalence_on_dense_data": _STOCHASTIC},
+    FusionRegressor: {
+        "check_sample_weight_equivalence_on_dense_data": _STOCHASTIC,
+        "check_methods_subset_invariance": (
+            "the check asks for 1e-7, and a float32 product of one row and of many "
+            "differs in its last bit; test_a_row_alone_is_the_row_in_a_batch asks for "
+            "the same at 1e-5"
+        ),
+    },
+}
+MOST_FAILURES = 3
+
+# Estimators to which scikit-learn applies few checks, because two_d_array=False.
+_CELLS = (
+    "takes one column of media cells, as CountVectorizer takes documents: the suite's "
+    "matrices of numbers are no input. tests/encoders/test_column_encoders.py asks "
+    "the suite's questions of columns of cells"
+)
+ONE_COLUMN: dict[type, str] = {TextEncoder: _CELLS, ImageEncoder: _CELLS}
+
+# Checks that scikit-learn has and leaves out of its suite.
+BY_HAND = [
+    "check_param_validation",
+    "check_dataframe_column_names_consistency",
+]
+BY_HAND_TRANSFORMERS = [
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_global_set_output_transform_polars",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+]
+EXPECTED_FAILURES_BY_HAND: dict[type, dict[str, str]] = {
+    ModalityTransformer: {
+        "check_dataframe_column_names_consistency": (
+            "puts reordered columns right by name, as ColumnTransformer does"
+        ),
+    },
+}
+
+
+def public_estimators() -> set[type]:
+    """Every estimator that a folder of the package names in its `__all__`.
+
+    Neural fusions are specifications, not estimators: the fusion tests cover them.
+    """
+    folders = [
+        importlib.import_module(f"skmultimodal.{folder.name}")
+        for folder in pkgutil.iter_modules(skmultimodal.__path__)
+        if folder.ispkg
+    ]
+    public = [getattr(folder, name) for folder in folders for name in folder.__all__]
+    return {
+        thing
+        for thing in public
+        if isinstance(thing, type)
+        and issubclass(thing, BaseEstimator)
+        and not issubclass(thing, NeuralFusion)
+    }
+
+
+def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
+    return EXPECTED_FAILURES.get(type(estimator), {})
+
+
+# --- our checks, on mixed frames ------------------------------------------------------
+
+N_ROWS = 48
+
+
+def raw_frame(gaps: bool = True) -> pd.DataFrame:
+    """A table with a date, a category, text, pictures and ready-made embeddings."""
+    rng = np.random.default_rng(0)
+    y = target()
+    cells = np.empty(N_ROWS, dtype=object)
+    photos = np.empty(N_ROWS, dtype=object)
+    for i in range(N_ROWS):
+        cells[i] = (rng.normal(size=4) + y[i]).round(3).tolist()
+        photos[i] = rng.integers(0, 160, (8, 9, 3), dtype=np.uint8) + 90 * y[i]
+        photos[i] = photos[i].astype(np.uint8)
+    words = np.array(["red", "blue", "house", "boat", "large", "small", "old"])
+    X = pd.DataFrame(
+        {
+            "age": rng.normal(size=N_ROWS) + y,
+            "kind": pd.Categorical(rng.choice(["a", "b", "c"], N_ROWS)),
+            "seen": pd.date_range("2024-01-01", periods=N_ROWS, freq="17h"),
+            "note": [
+                f"a {' '.join(rng.choice(words, 4))} {'good' if k else 'bad'} one"
+                for k in y
+            ],
+            "photo": photos,
+            "vector": cells,
+        },
+        index=[f"row{i}" for i in range(N_ROWS)],
+    )
+    if gaps:  # no two gaps fall on the same row
+        X.loc[X.index[0:6], "age"] = np.nan
+        X.loc[X.index[2:4], ["kind", "seen"]] = None
+        X.loc[X.index[6:10], "note"] = None
+        X.loc[X.index[12:15], "photo"] = None
+        X.loc[X.index[18:21], "vector"] = None
+    return X
+
+
+def encoded_frame(gaps: bool = True) -> pd.DataFrame:
+    """Two vectors and a sequence."""
+    rng = np.random.default_rng(1)
+    y = target()
+    text = rng.normal(size=(N_ROWS, 5)) + y[:, None]
+    audio = rng.normal(size=(N_ROWS, 4, 2)) - y[:, None, None]
+    tabular = rng.normal(size=(N_ROWS, 3))
+    if gaps:
+        text[0:6] = np.nan
+        audio[6:12] = np.nan
+        audio[12:18, 2:] = np.nan
+        tabular[18:24] = np.nan
+    blocks = {"text": text, "audio": audio, "tabular": tabular}
+    return pack(blocks, index=[f"row{i}" for i in range(N_ROWS)])
+
+
+def target() -> np.ndarray:
+    """Two classes, one of them rare."""
+    return np.random.default_rng(2).permutation(np.repeat([0, 1], [32, 16]))
+
+
+@dataclass
+class Case:
+    """An estimator, what it is fitted on, and the columns of each modality in that."""
+
+    estimator: Any
+    X: pd.DataFrame
+    modalities: dict[str, list[str]]
+    reorders: bool = False  # puts reordered columns right, where others raise
+    tolerance: float = 1e-5
+
+    @property
+    def y(self) -> np.ndarray:
+        return target()
+
+
+def _raw(estimator: Any, *modalities: str, **more: Any) -> Case:
+    columns = {
+        "tabular": ["age", "kind", "seen"],
+        "note": ["note"],
+        "photo": ["photo"],
+        "vector": ["vector"],
+    }
+    columns = {name: columns[name] for name in modalities or columns}
+    used = [c for group in columns.values() for c in group]
+    return Case(estimator, raw_frame()[used], columns, **more)
+
+
+def _encoded(estimator: Any, **more: Any) -> Case:
+    X = encoded_frame()
+    columns = {
+        name: [c for c in X.columns if c.startswith(f"{name}__")]
+        for name in ("text", "audio", "tabular")
+    }
+    return Case(estimator, X, columns, **more)
+
+
+_QUICK: dict[str, Any] = {"max_epochs": 3, "random_state": 0}
+_ENTRIES = [
+    ("tabular", TabularEncoder(), ["age", "kind", "seen"]),
+    ("note", TextEncoder(n_components=3, random_state=0), "note"),
+    ("photo", ImageEncoder(n_components=3, random_state=0), ["photo"]),
+    ("vector", "passthrough", ["vector"]),
+]
+
+ENCODERS = {
+    "TabularEncoder": _raw(TabularEncoder(random_state=0), "tabular"),
+    "TextEncoder": _raw(TextEncoder(random_state=0), "note"),
+    "TextEncoder reduced": _raw(TextEncoder(n_components=3, random_state=0), "note"),
+    "ImageEncoder": _raw(ImageEncoder(), "photo"),
+    "ImageEncoder reduced": _raw(ImageEncoder(n_components=3, random_state=0), "photo"),
+    "PrecomputedEncoder of cells": _raw(PrecomputedEncoder(), "vector"),
+    "PrecomputedEncoder of columns": _encoded(PrecomputedEncoder()),
+}
+COMPOSITIONS = {
+    "ModalityTransformer": _raw(ModalityTransformer(_ENTRIES), reorders=True),
+    "ModalityTransformer auto": _raw(ModalityTransformer(), reorders=True),
+    "ModalitySelector": _encoded(ModalitySelector()),
+    "multimodal_pipeline classifier": _raw(
+        multimodal_pipeline("classifier", **_QUICK), reorders=True
+    ),
+    "multimodal_pipeline regressor": _raw(
+        multimodal_pipeline("regressor", fusion="gated", **_QUICK), reorders=True
+    ),
+    "multimodal_pipeline sampler": _raw(
+        multimodal_pipeline("classifier", sampler=SMOTE(random_state=0), **_QUICK),
+        reorders=True,
+    ),
+}
+HEADS = {
+    **{
+        f"FusionClassifier {type(fusion).__name__}": _encoded(
+            FusionClassifier(fusion, **_QUICK)
+        )
+        for fusion in (
+            ConcatFusion(),
+            GatedFusion(),
+            BottleneckFusion(),
+            CrossAttentionFusion(),
+        )
+    },
+    "FusionClassifier early stopping": _encoded(
+        FusionClassifier(early_stopping=True, validation_fraction=0.3, **_QUICK)
+    ),
+    "FusionRegressor": _encoded(FusionRegressor(**_QUICK)),
+    "FusionRegressor raw scale": _encoded(
+        FusionRegressor("cross_attention", standardize=False, **_QUICK)
+    ),
+}
+SAMPLERS = {
+    "ModalitySampler copies raw rows": _raw(
+        ModalitySampler(RandomUnderSampler(random_state=0))
+    ),
+    "ModalitySampler invents rows": _encoded(ModalitySampler(SMOTE(random_state=0))),
+    "ModalitySampler drops": _encoded(
+        ModalitySampler(SMOTE(random_state=0), missing="drop")
+    ),
+}
+PREDICTORS = {**ENCODERS, **COMPOSITIONS, **HEADS}
+CASES = {**PREDICTORS, **SAMPLERS}
