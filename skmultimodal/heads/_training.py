@@ -81,7 +81,7 @@ def train_network(
         if settings.device.type == "cuda":
             torch.cuda.empty_cache()
         warnings.warn(
-            f"Memory ran out on {settings.device}; trying again with batch_size={size}.",
+            f"Memory ran out on {settings.device}; trying with batch_size={size}.",
             UserWarning,
             stacklevel=2,
         )
@@ -114,7 +114,7 @@ def _train_once(
             verbose=settings.verbose,
         ).initialize()
         if resume is not None and resume[1] is not None:
-            trainer.optimizer_.load_state_dict(resume[1])
+            trainer.optimizer_.load_state_dict(copy.deepcopy(resume[1]))
         trainer.train(
             rows.to(device),
             None if valid is None else valid.to(device),
