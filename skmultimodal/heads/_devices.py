@@ -15,7 +15,7 @@ def choose_device(device: Any) -> torch.device:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"device={device!r} is not a device; give 'auto', 'cpu', 'cuda' or 'cuda:0'."
+            f"device={device!r} is not a device; give 'auto', 'cpu' or 'cuda:0'."
         ) from error
     if chosen.type == "cuda":
         n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -25,6 +25,14 @@ def choose_device(device: Any) -> torch.device:
                 f"{n_devices} CUDA devices. Use device='auto' to take the CPU where "
                 "there is none."
             )
+    elif chosen.type != "cpu":
+        try:
+            torch.zeros((), device=chosen).item()
+        except (RuntimeError, AssertionError) as error:
+            raise ValueError(
+                f"device={device!r} was asked for, but torch {torch.__version__} "
+                f"cannot compute on it ({error}). Use device='auto' or 'cpu'."
+            ) from error
     return chosen
 
 
