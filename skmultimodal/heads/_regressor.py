@@ -199,7 +199,7 @@ class FusionRegressor(RegressorMixin, FusionHead):
             )
         y = np.asarray(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
         y = y.astype(np.float64)
-        if reset or not hasattr(self, "module_"):
+        if reset or not hasattr(self, "_flat"):
             self._flat = y.ndim == 1
         columns = y.reshape(len(y), -1)  # (n, n_outputs)
         known = getattr(self, "_target_mean", None)
