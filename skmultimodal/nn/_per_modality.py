@@ -11,13 +11,18 @@ class PerModality(nn.Module):
     """A dict of modules whose keys may be any modality's name.
 
     `nn.ModuleDict` refuses names that are attributes of its own ("type", "values"). A
-    modality's name never ends in an underscore, so one behind it makes it safe.
+    modality's name never ends in an underscore, so one behind it makes it safe. No
+    name in torch may hold a dot, which a modality read from column names may.
     """
 
     def __init__(self, modules: Mapping[str, nn.Module]):
         super().__init__()
         for name, module in modules.items():
-            self.add_module(f"{name}_", module)
+            self.add_module(_key(name), module)
 
     def __getitem__(self, name: str) -> nn.Module:
-        return self._modules[f"{name}_"]  # type: ignore[return-value]
+        return self._modules[_key(name)]  # type: ignore[return-value]
+
+
+def _key(name: str) -> str:
+    return f"{name}_".replace(".", "·")

@@ -126,7 +126,7 @@ class _CrossLayer(nn.Module):
 
 
 def _pair(target: str, source: str) -> str:
-    return f"{target}<-{source}"
+    return f"{target}<-{source}".replace(".", "·")
 
 
 class _CrossAttention(FusionModule):
