@@ -92,8 +92,11 @@ class NeuralFusion(BaseEstimator, metaclass=ABCMeta):
         return type(self) is type(other) and vars(self) == vars(other)
 
     def __hash__(self) -> int:
-        items = sorted(self.get_params(deep=False).items())
-        return hash((type(self), repr(items)))
+        items = tuple(sorted(self.get_params(deep=False).items()))
+        try:
+            return hash((type(self), items))
+        except TypeError:  # a list among them
+            return hash(type(self))
 
 
 def check_heads(embed_dim: int, n_heads: int, fusion: str) -> None:
