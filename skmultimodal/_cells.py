@@ -43,7 +43,9 @@ def missing_cells(X: Any) -> np.ndarray:
     array = array.reshape(len(array), -1)
     if array.dtype.kind == "f":
         return np.isnan(array)
-    if array.dtype.kind in "OUS":
+    if array.dtype.kind in "mM":
+        return np.isnat(array)
+    if array.dtype.kind in "OUST":
         return np.frompyfunc(is_missing, 1, 1)(array).astype(bool)
     return np.zeros(array.shape, dtype=bool)
 
@@ -79,10 +81,10 @@ def _pandas_column(column: Any) -> pd.Series:
         return pd.Series(pd.Categorical(cells), name=column.name)
     if kind.startswith(("Date", "Datetime", "Duration")):
         if kind == "Date":
-            cells = [
-                c and datetime.datetime.combine(c, datetime.time()) for c in cells
-            ]
+            cells = [c and datetime.datetime.combine(c, datetime.time()) for c in cells]
         return pd.Series(cells, name=column.name)
     if kind == "Boolean" and column.null_count() == 0:
         return pd.Series(cells, dtype=bool, name=column.name)
-    return pd.Series(cells, dtype="str" if kind == "String" else object, name=column.name)
+    return pd.Series(
+        cells, dtype="str" if kind == "String" else object, name=column.name
+    )
