@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,12 @@ def _block(modality: str, columns: list[int], features: list[str]) -> Block:
     names: dict[str, None] = {}
     for match, column in zip(steps, columns):
         assert match is not None
+        if (int(match[1]), match[2]) in grid:
+            raise ValueError(
+                f"Modality {modality!r} reads as a sequence, but two columns stand for "
+                f"step {int(match[1])} of feature {match[2]!r}. Rename or drop one of "
+                f"them: {f'{modality}__{match[0]}'!r}."
+            )
         grid[int(match[1]), match[2]] = column
         names[match[2]] = None
     n_steps = max(step for step, _ in grid) + 1
@@ -148,8 +155,8 @@ def layout_from_modalities(
 ) -> Layout:
     """Read the layout from ``modalities={"text": slice(0, 384), ...}``.
 
-    A value is a slice, a list of positions or names, a boolean mask, or the prefix of
-    column names as one string.
+    A value is a slice of positions, a list of positions or names, a boolean mask, or
+    one position or name.
     """
     positions = {str(n): i for i, n in enumerate(names)} if names is not None else {}
     blocks, taken = [], np.zeros(n_columns, dtype=int)
@@ -157,7 +164,9 @@ def layout_from_modalities(
         check_modality_name(modality)
         columns = _resolve(modality, selection, n_columns, positions)
         np.add.at(taken, columns, 1)
-        features = tuple(str(names[c]) if names is not None else str(c) for c in columns)
+        features = tuple(
+            str(names[c]) if names is not None else str(c) for c in columns
+        )
         blocks.append(_vector_block(modality, columns, features))
     if (taken != 1).any():
         shown = names if names is not None else range(n_columns)
@@ -175,18 +184,22 @@ def layout_from_modalities(
 
 def _some(items: list[str]) -> str:
     shown = ", ".join(repr(item) for item in items[:3])
-    return f"column {shown}" + (
-        f" and {len(items) - 3} more" if len(items) > 3 else ""
-    )
+    return f"column {shown}" + (f" and {len(items) - 3} more" if len(items) > 3 else "")
 
 
 def _resolve(
     modality: str, selection: Any, n_columns: int, positions: dict[str, int]
 ) -> list[int]:
-    if isinstance(selection, slice) and not isinstance(selection.start, str):
+    if isinstance(selection, slice):
+        if isinstance(selection.start, str) or isinstance(selection.stop, str):
+            raise ValueError(
+                f"modalities={{{modality!r}: {selection!r}}} slices by name. Give "
+                "positions, or a list of column names."
+            )
         columns = list(range(n_columns))[selection]
     else:
-        items = [selection] if isinstance(selection, str) else list(selection)
+        one = isinstance(selection, (str, Integral))
+        items = [selection] if one else list(selection)
         if items and all(isinstance(i, (bool, np.bool_)) for i in items):
             items = list(np.flatnonzero(items))
         unknown = [i for i in items if isinstance(i, str) and i not in positions]
