@@ -21,7 +21,7 @@ from skmultimodal._provenance import align_sample_weight
 from skmultimodal._splits import draw_validation
 from skmultimodal.fusion._base import NeuralFusion, make_fusion
 from skmultimodal.heads._devices import choose_device
-from skmultimodal.heads._inputs import BlockInputs
+from skmultimodal.heads._inputs import BlockInputs, holds_nan
 from skmultimodal.heads._losses import WeightedLoss
 from skmultimodal.heads._network import Recipe, as_sizes
 from skmultimodal.heads._reading import read_encoded, read_validation, row_index
@@ -106,6 +106,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         held_out = None
         if X_val is None and self.early_stopping:
             rows, held_out = self._hold_out(X, x, target, groups, seed)
+        rows = _weighing(rows, weight)
         if not resume:
             self._recipe, self._inputs = self._plan(x[rows], X, target)
         target = self._scale_target(target, None if resume else rows)
@@ -130,9 +131,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         seed = draw_seed(self.random_state)
         if resume and self.random_state is not None:
             seed = (seed + self.n_iter_) % (2**31 - 1)  # another order each time
-        rows = np.arange(len(x))
+        rows = _weighing(np.arange(len(x)), weight)
         if not resume:
-            self._recipe, self._inputs = self._plan(x, X, target)
+            self._recipe, self._inputs = self._plan(x[rows], X, target)
         target = self._scale_target(target, None if resume else rows)
         train = self._rows(x, target, weight, rows)
         settings = self._settings(seed, 1, "constant")
@@ -155,7 +156,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
                     "sample_weight is zero in every row; nothing to learn."
                 )
             weight = weight if by_class is None else weight * by_class
-        return None if weight is None else weight / weight.mean()
+        return None if weight is None else weight / weight[weight > 0].mean()
 
     def _hold_out(
         self, X: Any, x: np.ndarray, y: np.ndarray, groups: Any, seed: int
@@ -215,7 +216,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
                 f"{fusion!r} needs at least {fusion.min_modalities} modalities, X has "
                 f"{len(layout)}: {layout.names}. " + (remedy if nameless else "")
             )
-        if nameless and self.modalities is None and np.isnan(x.sum(dtype=np.float64)):
+        if nameless and self.modalities is None and holds_nan(x):
             warnings.warn(
                 f"X holds NaN. {remedy} Only rows that are NaN as a whole count as "
                 "absent then.",
@@ -237,6 +238,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         return Rows(columns, present, torch.from_numpy(y[rows].astype(dtype)), w)
 
     def _settings(self, seed: int, epochs: int, lr_schedule: str) -> Settings:
+        callbacks = self.callbacks
+        if not isinstance(callbacks, (list, tuple, type(None))):
+            callbacks = [callbacks]
         return Settings(
             lr=float(self.lr),
             lr_schedule=lr_schedule,
@@ -247,7 +251,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             if self.early_stopping
             else None,
             max_time=self.max_time,
-            callbacks=self.callbacks,
+            callbacks=callbacks,
             device=choose_device(self.device),
             seed=seed,
             verbose=int(self.verbose),
@@ -299,3 +303,11 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(thaw(state))
+
+
+def _weighing(rows: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """The rows that weigh something: the others take no part, in scaling neither."""
+    if weight is None:
+        return rows
+    heavy = rows[weight[rows] > 0]
+    return heavy if len(heavy) else rows

@@ -14,6 +14,7 @@ from skmultimodal.heads._network import step_slices
 
 _MAX_ROWS = 2048  # enough rows for quartiles
 _CLIP = 3.0
+_FAR = 1e9
 _CHUNK = 1024  # rows that stay in the cache
 
 
@@ -58,14 +59,15 @@ class BlockInputs:
             np.zeros(x.shape[1], dtype=np.float32),
             np.ones(steps, dtype=bool),
         )
-        if np.isnan(x.sum(dtype=np.float64)):
+        if holds_nan(x):
             inputs._learn_missing(x, who)
         return inputs
 
     def _learn_missing(self, x: np.ndarray, who: str | None) -> None:
         gone = np.isnan(x)
         count = (~gone).sum(0)
-        mean = np.where(gone, 0, x).sum(0, dtype=np.float64) / np.maximum(count, 1)
+        with np.errstate(invalid="ignore"):  # infinity is refused later
+            mean = np.where(gone, 0, x).sum(0, dtype=np.float64) / np.maximum(count, 1)
         row = torch.from_numpy(mean.astype(np.float32))[None]
         self.fill = self._standardize(row, torch.empty_like(row)).numpy()[0]
         present = _present(gone, self.layout)  # (n, Σ T_m)
@@ -105,6 +107,7 @@ class BlockInputs:
         if self.scale is None or self.shift is None:
             return out.copy_(x)
         torch.addcmul(_tensor(self.shift), x, _tensor(self.scale), out=out)
+        out.clamp_(-_FAR, _FAR)  # so that the square stays finite
         return out.mul_(torch.addcmul(_ONE, out, out, value=_CLIP**-2).rsqrt_())
 
     def __call__(self, x: np.ndarray, first_row: int = 0) -> tuple[Tensor, Tensor]:
@@ -117,7 +120,7 @@ class BlockInputs:
         for start in range(0, len(x), _CHUNK):
             rows = slice(start, start + _CHUNK)
             self._standardize(raw[rows], out[rows])
-            if not torch.isfinite(out[rows].sum()):
+            if not torch.isfinite(raw[rows].sum()):
                 self._fill(raw[rows], out[rows], present[rows], first_row + start)
         return out, present
 
@@ -129,8 +132,8 @@ class BlockInputs:
             raise ValueError(
                 f"Input X contains infinity: row {first_row + row}, column "
                 f"{self.names[column]!r} (modality {self.locate(column)!r}) is "
-                f"{float(raw[row, column])}. Replace it by a finite number, or by NaN "
-                "where the value is missing."
+                f"{float(raw[row, column])} in float32. Replace it by a finite number, "
+                "or by NaN where the value is missing."
             )
         gone = raw.isnan()
         present &= _tensor(_present(gone.numpy(), self.layout))
@@ -141,6 +144,12 @@ class BlockInputs:
             if column < columns.stop:
                 return name
         raise IndexError(column)
+
+
+def holds_nan(x: np.ndarray) -> bool:
+    """Whether there may be NaN in x; infinities of both signs add up to one."""
+    with np.errstate(invalid="ignore"):
+        return bool(np.isnan(x.sum(dtype=np.float64)))
 
 
 _ONE = torch.ones(())

@@ -14,9 +14,10 @@ from skmultimodal._cells import to_pandas
 def read_encoded(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
     """X as (n, p) float32, NaN and infinity still in it."""
     _refuse_raw(estimator, X)
-    return validate_data(
-        estimator, X, reset=reset, dtype=np.float32, ensure_all_finite=False
-    )
+    with np.errstate(over="ignore"):  # becomes infinity, which is refused later
+        return validate_data(
+            estimator, X, reset=reset, dtype=np.float32, ensure_all_finite=False
+        )
 
 
 def read_validation(estimator: Any, X_val: Any) -> np.ndarray:
