@@ -225,10 +225,11 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         Returns
         -------
         ndarray of shape (n_samples, n_classes) or (n_samples, n_labels)
-            float32. Rows sum to 1, except for multilabel y, where each column is the
+            Rows sum to 1, except for multilabel y, where each column is the
             probability of a label.
         """
-        logits = self._outputs(X)
+        # in float32 the mean over several heads would not sum to 1
+        logits = self._outputs(X).astype(np.float64)
         return expit(logits) if self._multilabel else softmax(logits, axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
