@@ -44,6 +44,12 @@ def _refuse_raw(estimator: Any, X: Any) -> None:
     X = to_pandas(X)
     if not isinstance(X, pd.DataFrame):
         return
+    if not X.shape[1]:
+        raise ValueError(
+            f"X has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by "
+            f"{type(estimator).__name__}: no encoder gave it any columns. Name some in "
+            "the ModalityTransformer, or look for columns that are missing in all rows."
+        )
     for name, dtype in X.dtypes.items():
         if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
             continue
