@@ -35,7 +35,7 @@ class Attention(nn.Module):
 
 
 def masked_softmax(score: Tensor, present: Tensor) -> Tensor:
-    """Softmax over the present keys; over all of them where none is present.
+    """Softmax over the present keys; evenly over all where none is present.
 
     score: (n, h, T, S), present: (n, S)
     """
