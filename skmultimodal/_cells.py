@@ -46,7 +46,8 @@ def missing_cells(X: Any) -> np.ndarray:
     if array.dtype.kind in "mM":
         return np.isnat(array)
     if array.dtype.kind in "OUST":
-        return np.frompyfunc(is_missing, 1, 1)(array).astype(bool)
+        cells = array.astype(object)
+        return np.frompyfunc(is_missing, 1, 1)(cells).astype(bool)
     return np.zeros(array.shape, dtype=bool)
 
 
