@@ -280,6 +280,12 @@ class FusionClassifier(ClassifierMixin, FusionHead):
                 "an indicator matrix of zeros and ones; FusionRegressor takes numbers."
             )
         multilabel = kind == "multilabel-indicator"
+        if multilabel and not np.isin(y, (0, 1)).all():
+            raise ValueError(
+                f"y has {y.shape[1]} columns, and values other than 0 and 1: "
+                f"{np.unique(y).tolist()[:5]}. A multilabel y is an indicator matrix of "
+                "zeros and ones, as MultiLabelBinarizer makes it."
+            )
         y = y if multilabel else column_or_1d(y, warn=True)
         if reset:
             self._multilabel = multilabel
@@ -287,7 +293,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
             if len(self.classes_) < 2 and not multilabel:
                 raise ValueError(
                     f"FusionClassifier needs at least 2 classes, y has one class: "
-                    f"{self.classes_[0]!r} in all {len(y)} rows."
+                    f"{self.classes_.tolist()[0]!r} in all {len(y)} rows."
                 )
         if multilabel != self._multilabel or (
             multilabel and y.shape[1] != len(self.classes_)
