@@ -25,6 +25,7 @@ from skmultimodal.heads._inputs import BlockInputs, holds_nan
 from skmultimodal.heads._losses import WeightedLoss
 from skmultimodal.heads._network import Recipe, as_sizes
 from skmultimodal.heads._reading import read_encoded, read_validation, row_index
+from skmultimodal.heads._relevance import modality_gains, relevance_rows
 from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._state import freeze, thaw
@@ -54,6 +55,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             Interval(Integral, 1, None, closed="left"),
         ],
         "standardize": ["boolean"],
+        "block_scale": [StrOptions({"relevance", "equal"})],
         "modalities": [None, Mapping],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -107,9 +109,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         if X_val is None and self.early_stopping:
             rows, held_out = self._hold_out(X, x, target, groups, seed)
         rows = _weighing(rows, weight)
-        if not resume:
-            self._recipe, self._inputs = self._plan(x[rows], X, target)
         target = self._scale_target(target, None if resume else rows)
+        if not resume:
+            self._recipe, self._inputs = self._plan(x[rows], X, target[rows])
         train = self._rows(x, target, weight, rows)
         if X_val is not None:
             x_val = read_validation(self, X_val)
@@ -132,9 +134,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         if resume and self.random_state is not None:
             seed = (seed + self.n_iter_) % (2**31 - 1)  # another order each time
         rows = _weighing(np.arange(len(x)), weight)
-        if not resume:
-            self._recipe, self._inputs = self._plan(x[rows], X, target)
         target = self._scale_target(target, None if resume else rows)
+        if not resume:
+            self._recipe, self._inputs = self._plan(x[rows], X, target[rows])
         train = self._rows(x, target, weight, rows)
         settings = self._settings(seed, 1, "constant")
         self._train(train, None, settings, resume, keep_optimizer=True)
@@ -200,8 +202,22 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             float(self.dropout),
             float(self.modality_dropout),
             self._count_outputs(target),
+            self._gains(x, inputs, target),
         )
         return recipe, inputs
+
+    def _gains(
+        self, x: np.ndarray, inputs: BlockInputs, target: np.ndarray
+    ) -> tuple[float, ...]:
+        blocks = inputs.layout.slices().values()
+        if self.block_scale == "equal" or len(blocks) == 1:
+            return (1.0,) * len(blocks)
+        rows = relevance_rows(len(x))
+        few = inputs(x[rows])[0].numpy()
+        y = target[rows]
+        if y.ndim == 1:
+            y = np.eye(self._count_outputs(target))[y]
+        return tuple(modality_gains([few[:, b] for b in blocks], y).tolist())
 
     def _check_enough(
         self, layout: Layout, fusion: NeuralFusion, x: np.ndarray, nameless: bool

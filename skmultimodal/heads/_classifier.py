@@ -84,15 +84,16 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         *,
         embed_dim: int = 64,
         hidden_layer_sizes: Any = (128,),
-        dropout: float = 0.1,
+        dropout: float = 0.3,
         modality_dropout: float = 0.0,
         class_weight: Any = None,
-        lr: float = 2e-3,
+        lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
         max_epochs: int = 30,
         batch_size: int | str = "auto",
         standardize: bool = True,
+        block_scale: str = "relevance",
         modalities: Mapping[str, Any] | None = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -117,6 +118,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.standardize = standardize
+        self.block_scale = block_scale
         self.modalities = modalities
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction

@@ -174,26 +174,28 @@ def _present(gone: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _robust_scale(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Median and interquartile range of each column, from at most 2,048 rows.
+    """Median and spread of each column, from at most 2,048 rows.
 
-    Where the range is zero, half of max - min; where that is zero, 1.
+    The spread is the larger of the 25-75 % and the 2-98 % range, both in units of a
+    normal distribution's standard deviation: the first alone blows up columns that are
+    mostly one value. Where it is zero, half of max - min; where that is zero, 1.
     """
     step = max(1, len(x) // _MAX_ROWS)
     ranked = np.sort(x[::step].T.copy(), axis=1)  # (p, rows), NaN last
-    count = ranked.shape[1] - np.isnan(ranked).sum(1)
-    last = np.maximum(count - 1, 0)
+    last = np.maximum(ranked.shape[1] - np.isnan(ranked).sum(1) - 1, 0)
     every = np.arange(len(ranked))
-    low, median, high = (
-        ranked[every, np.round(q * last).astype(int)] for q in (0.25, 0.5, 0.75)
+    bottom, low, median, high, top = (
+        ranked[every, np.round(q * last).astype(int)]
+        for q in (0.02, 0.25, 0.5, 0.75, 0.98)
     )
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = high - low
+        spread = np.maximum((high - low) / 1.35, (top - bottom) / 4.11)
         flat = ~(spread > 1e-6 * np.abs(median))
         if flat.any():
             part = x[:, flat]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # columns all NaN
-                spread[flat] = (np.nanmax(part, axis=0) - np.nanmin(part, axis=0)) / 2
+                spread[flat] = np.nanmax(part, axis=0) / 2 - np.nanmin(part, axis=0) / 2
     usable = np.isfinite(spread) & (spread > 1e-6 * np.abs(median)) & (spread > 1e-30)
     spread = np.where(usable, spread, 1)
     center = np.where(np.isfinite(median), median, 0)

@@ -11,7 +11,13 @@ from torch import Tensor, nn
 
 from skmultimodal._layout import Layout
 from skmultimodal.fusion._base import NeuralFusion
-from skmultimodal.nn import MLP, Dropout, ModalityTokens, PerModality, modality_dropout
+from skmultimodal.nn import (
+    Dropout,
+    ModalityTokens,
+    PerModality,
+    WideDeep,
+    modality_dropout,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,7 @@ class Recipe:
     dropout: float
     modality_dropout: float
     n_outputs: int
+    gains: tuple[float, ...]  # of the blocks, in the order of the layout
 
     def build(self) -> FusionNetwork:
         return FusionNetwork(self)
@@ -42,15 +49,15 @@ class FusionNetwork(nn.Module):
         self.steps = step_slices(layout)
         self.tokens = PerModality(
             {
-                b.name: ModalityTokens(b.n_steps, b.n_features, d, b.is_sequence)
-                for b in layout
+                b.name: ModalityTokens(b.n_steps, b.n_features, d, b.is_sequence, gain)
+                for b, gain in zip(layout, recipe.gains)
             }
         )
         self.dropout = Dropout(recipe.dropout)
         self.register_buffer("rate", torch.tensor(float(recipe.modality_dropout)))
         n_tokens = {b.name: b.n_steps for b in layout}
         self.fusion = recipe.fusion.build(n_tokens, d, recipe.dropout)
-        self.output = MLP(
+        self.output = WideDeep(
             self.fusion.d_out,
             recipe.hidden_layer_sizes,
             recipe.n_outputs,

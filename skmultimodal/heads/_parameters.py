@@ -15,14 +15,14 @@ embed_dim : int, default=64
     Width of a token, the same for all modalities.
 hidden_layer_sizes : int or sequence of int, default=(128,)
     Widths of the hidden layers behind the fusion; ``()`` is a linear output.
-dropout : float, default=0.1
+dropout : float, default=0.3
     Dropout rate of tokens, attention and hidden layers.
 modality_dropout : float, default=0.0
     Probability with which a present modality is hidden from a sample in a training
     step; one always stays.
 """
 _TRAINING = """
-lr : float, default=2e-3
+lr : float, default=5e-3
     (Peak) learning rate of AdamW.
 lr_schedule : {"cosine", "constant"}, default="cosine"
     A short rise and then half a cosine over `max_epochs`, or no change.
@@ -34,8 +34,13 @@ batch_size : int or "auto", default="auto"
     Rows a step. "auto" is a power of two from 16 to 256 that gives about 32 steps an
     epoch, halved while memory runs out.
 standardize : bool, default=True
-    Centre each column on its training median, divide by its interquartile range and
-    squash it smoothly into (-3, 3).
+    Centre each column on its training median, divide by its spread (interquartile, or
+    2 to 98 % where that is larger) and squash it smoothly into (-3, 3).
+block_scale : {"relevance", "equal"}, default="relevance"
+    How loud the blocks are, beyond 1/√width. "relevance" makes modalities that explain
+    little of y quieter where that lowers the leave-one-out error of a kernel ridge
+    regression on 256 rows (closed form, before training; pairs of modalities count
+    too), so that a weak modality does not drown a strong one.
 modalities : dict of str to slice, list or mask, default=None
     Columns of each modality, where column names do not tell.
 early_stopping : bool, default=False

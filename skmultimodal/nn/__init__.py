@@ -2,7 +2,7 @@
 
 from skmultimodal.nn._attention import Attention
 from skmultimodal.nn._dropout import Dropout, modality_dropout
-from skmultimodal.nn._mlp import MLP
+from skmultimodal.nn._mlp import MLP, WideDeep
 from skmultimodal.nn._per_modality import PerModality
 from skmultimodal.nn._pooling import pool_tokens
 from skmultimodal.nn._projection import ModalityTokens, ScaledLinear
@@ -14,6 +14,7 @@ __all__ = [
     "ModalityTokens",
     "PerModality",
     "ScaledLinear",
+    "WideDeep",
     "modality_dropout",
     "pool_tokens",
 ]

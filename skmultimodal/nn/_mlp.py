@@ -23,3 +23,18 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.output(self.hidden(x))
+
+
+class WideDeep(nn.Module):
+    """MLP(x) + W x: what is linear need not go through the hidden layers.
+
+    Cheng et al., "Wide & Deep Learning for Recommender Systems", arXiv:1606.07792.
+    """
+
+    def __init__(self, d_in: int, hidden: Sequence[int], d_out: int, dropout: float):
+        super().__init__()
+        self.deep = MLP(d_in, hidden, d_out, dropout)
+        self.wide = nn.Linear(d_in, d_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.deep(x) + self.wide(x)

@@ -7,14 +7,17 @@ from torch import Tensor, nn
 
 
 class ScaledLinear(nn.Module):
-    """W x / √d_in + b with unit-normal W: a wide block is no louder than a narrow one.
+    """gain W x / √d_in + b with unit-normal W: a wide block is no louder than a narrow.
 
-    The factor stands outside the weights, so that it also scales their updates.
+    The factor stands outside the weights, so that it also scales their updates, and is
+    a buffer, so that stacked nets may each have their own.
     """
 
-    def __init__(self, d_in: int, d_out: int):
+    scale: Tensor
+
+    def __init__(self, d_in: int, d_out: int, gain: float = 1.0):
         super().__init__()
-        self.scale = d_in**-0.5
+        self.register_buffer("scale", torch.tensor(gain * d_in**-0.5))
         self.weight = nn.Parameter(torch.randn(d_out, d_in))
         self.bias = nn.Parameter(torch.zeros(d_out))
 
@@ -25,10 +28,12 @@ class ScaledLinear(nn.Module):
 class ModalityTokens(nn.Module):
     """Tokens of one modality; a learned one stands where a step is absent."""
 
-    def __init__(self, n_steps: int, d_in: int, d: int, is_sequence: bool):
+    def __init__(
+        self, n_steps: int, d_in: int, d: int, is_sequence: bool, gain: float = 1.0
+    ):
         super().__init__()
         self.n_steps, self.d_in = n_steps, d_in
-        self.project = ScaledLinear(d_in, d)
+        self.project = ScaledLinear(d_in, d, gain)
         self.missing = nn.Parameter(torch.zeros(d))
         self.position = (
             nn.Parameter(0.02 * torch.randn(n_steps, d)) if is_sequence else None

@@ -1,0 +1,113 @@
+"""How loud each modality may speak: closed form, on a few rows, before training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_ROWS = 256  # rows of an n x n kernel; decisions changed little with more
+_FEWEST = 20
+_STEPS = 15
+_POWERS = (0.0, 0.5, 1.0, 1.5, 2.0)
+_TOLERANCE = 0.02  # of the error, below which the plainer choice is taken
+
+
+def relevance_rows(n: int) -> np.ndarray:
+    """At most 256 of n rows, always the same."""
+    return np.sort(np.random.default_rng(0).permutation(n)[:_ROWS])
+
+
+def modality_gains(blocks: list[np.ndarray], y: np.ndarray) -> np.ndarray:
+    """Factors in (0, 1] for the blocks, the largest of them 1.
+
+    A weak modality of many columns drowns a strong one of few when all blocks are
+    equally loud. The model behind the factors is a Gaussian process whose kernel is a
+    weighted sum of the blocks' linear kernels and of their pairwise products, so that a
+    modality that only works together with another counts too. The weights v are
+    variance components, found by a minorise-maximise algorithm [1]_. Factors are v to a
+    power; the power, zero (all blocks equal) included, is the smallest whose
+    leave-one-out error in kernel ridge regression is within 2 % of the lowest.
+
+    blocks: (n, d_m) standardised, y: (n, k) -> (M,)
+
+    .. [1] Zhou, Hu, Zhou and Lange, "MM Algorithms for Variance Components Models",
+       Journal of Computational and Graphical Statistics 28, 2019, arXiv:1509.07426.
+    """
+    target = y - y.mean(axis=0)
+    spread = target.std()
+    if len(blocks) == 1 or len(y) < _FEWEST or not spread > 0:
+        return np.ones(len(blocks))
+    target = (target / spread).astype(np.float64)
+    kernels = [_linear_kernel(block) for block in blocks]
+    share = _relevance(kernels, target)
+    errors = [_leave_one_out(_joint(kernels, share**p), target) for p in _POWERS]
+    best = min(errors) * (1 + _TOLERANCE)
+    power = next(p for p, error in zip(_POWERS, errors) if error <= best)
+    return share**power
+
+
+def _linear_kernel(block: np.ndarray) -> np.ndarray:
+    """Centred, with mean diagonal 1; zero for a block that is constant."""
+    centred = (block - block.mean(axis=0)).astype(np.float64)
+    return _normalise(centred @ centred.T)
+
+
+def _normalise(kernel: np.ndarray) -> np.ndarray:
+    size = np.trace(kernel) / len(kernel)
+    return kernel / size if size > 1e-12 else np.zeros_like(kernel)
+
+
+def _centre(kernel: np.ndarray) -> np.ndarray:
+    rows = kernel.mean(axis=0)
+    return kernel - rows - rows[:, None] + rows.mean()
+
+
+def _relevance(kernels: list[np.ndarray], target: np.ndarray) -> np.ndarray:
+    """Variance that each modality explains, alone and in pairs, over the largest."""
+    members = [(m,) for m in range(len(kernels))]
+    parts = list(kernels)
+    for m in range(len(kernels)):
+        for k in range(m):
+            members.append((k, m))
+            parts.append(_normalise(_centre(kernels[k] * kernels[m])))
+    n, n_outputs = target.shape
+    share, noise = np.full(len(parts), 0.5 / len(parts)), 0.5
+    for _ in range(_STEPS):
+        whole = sum((s * part for s, part in zip(share, parts)), noise * np.eye(n))
+        inverse = np.linalg.inv(whole)
+        weighted = inverse @ target  # (n, k)
+        for j, part in enumerate(parts):
+            pull = (weighted * (part @ weighted)).sum() / n_outputs
+            push = (inverse * part).sum()
+            share[j] *= np.sqrt(max(pull, 0.0) / push) if push > 1e-12 else 0.0
+        noise *= np.sqrt((weighted**2).sum() / n_outputs / np.trace(inverse))
+        noise = max(noise, 1e-6)
+    total = np.zeros(len(kernels))
+    for names, s in zip(members, share):
+        total[list(names)] += s
+    if not total.max() > 0:
+        return np.ones(len(kernels))
+    return np.maximum(total / total.max(), 1e-3)
+
+
+def _joint(kernels: list[np.ndarray], gain: np.ndarray) -> np.ndarray:
+    """Σ g_m K_m + Σ g_m g_k K_m ∘ K_k"""
+    main = sum(g * kernel for g, kernel in zip(gain, kernels))
+    squares = sum((g * kernel) ** 2 for g, kernel in zip(gain, kernels))
+    return main + (main**2 - squares) / 2
+
+
+def _leave_one_out(kernel: np.ndarray, target: np.ndarray) -> float:
+    """Lowest error over ridge penalties, over that of the mean."""
+    n = len(kernel)
+    centred = _centre(kernel)
+    size = max(np.trace(centred) / n, 1e-12)
+    values, vectors = np.linalg.eigh(centred + 10 * size)  # the constant comes last
+    inside = vectors.T @ target
+    errors = []
+    for penalty in size * np.logspace(-3, 3, 13):
+        factor = 1 / (np.maximum(values, 0) + penalty)
+        factor[-1] = 0.0  # the intercept is not penalised
+        residual = vectors @ (factor[:, None] * inside)  # (n, k)
+        residual /= (vectors**2 @ factor)[:, None]
+        errors.append((residual**2).sum())
+    return float(min(errors) / (target**2).sum())
