@@ -210,8 +210,8 @@ class FusionClassifier(ClassifierMixin, FusionHead):
             given = unique_labels(classes)
             if not np.array_equal(given, self.classes_):
                 raise ValueError(
-                    f"`classes={list(given)}` is not the same as on last call to "
-                    f"partial_fit, was: {list(self.classes_)}"
+                    f"`classes={given.tolist()}` is not the same as on last call to "
+                    f"partial_fit, was: {self.classes_.tolist()}"
                 )
         self._partial_fit(X, y, sample_weight)
         return self
@@ -311,7 +311,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         if len(unknown):
             raise ValueError(
                 f"y holds labels that FusionClassifier has not seen: "
-                f"{list(unknown[:5])}. It knows {list(self.classes_)}: give all labels "
+                f"{unknown.tolist()[:5]}. It knows {self.classes_.tolist()}: give all labels "
                 "as `classes` in the first call of partial_fit, or fit anew."
             )
         return np.searchsorted(self.classes_, y)
