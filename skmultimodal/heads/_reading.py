@@ -65,4 +65,5 @@ def _refuse_raw(estimator: Any, X: Any) -> None:
 def _holds_numbers(column: Any) -> bool:
     if not isinstance(column, pd.Series) or column.dtype != object:
         return False
-    return bool(pd.api.types.infer_dtype(column) in ("floating", "integer", "boolean"))
+    kind = pd.api.types.infer_dtype(column)
+    return kind in ("floating", "integer", "mixed-integer-float", "boolean")
