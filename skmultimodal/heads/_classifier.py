@@ -285,8 +285,8 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         if multilabel and not np.isin(y, (0, 1)).all():
             raise ValueError(
                 f"y has {y.shape[1]} columns, and values other than 0 and 1: "
-                f"{np.unique(y).tolist()[:5]}. A multilabel y is an indicator matrix of "
-                "zeros and ones, as MultiLabelBinarizer makes it."
+                f"{np.unique(y).tolist()[:5]}. A multilabel y is an indicator matrix "
+                "of zeros and ones, as MultiLabelBinarizer makes it."
             )
         y = y if multilabel else column_or_1d(y, warn=True)
         if reset:
@@ -311,8 +311,8 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         if len(unknown):
             raise ValueError(
                 f"y holds labels that FusionClassifier has not seen: "
-                f"{unknown.tolist()[:5]}. It knows {self.classes_.tolist()}: give all labels "
-                "as `classes` in the first call of partial_fit, or fit anew."
+                f"{unknown.tolist()[:5]}. It knows {self.classes_.tolist()}: "
+                "give all labels as `classes` in the first call of partial_fit, or fit anew."
             )
         return np.searchsorted(self.classes_, y)
 
