@@ -7,7 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from skmultimodal.nn import MLP, ModalityTokens, PerModality, ScaledLinear, pool_tokens
+from skmultimodal.nn import (
+    MLP,
+    ModalityTokens,
+    PerModality,
+    ScaledLinear,
+    WideDeep,
+    pool_tokens,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +58,13 @@ class TestScaledLinear:
         """Unit-normal columns give tokens of unit variance, however many there are."""
         out = ScaledLinear(width, 400)(torch.randn(200, width))
         assert out.std().item() == pytest.approx(1.0, abs=0.15)
+
+    def test_gain_turns_a_block_down(self):
+        loud, quiet = ScaledLinear(9, 4), ScaledLinear(9, 4, gain=0.25)
+        quiet.weight, quiet.bias = loud.weight, loud.bias
+        x = torch.randn(6, 9)
+        torch.testing.assert_close(quiet(x), 0.25 * loud(x))
+        assert "scale" in quiet.state_dict()  # a buffer: stacked nets may differ
 
     @pytest.mark.parametrize("width", [4, 400])
     def test_the_factor_stands_outside_the_weights(self, width):
@@ -115,6 +129,17 @@ class TestMLP:
         expected = h @ weight.T + bias
         np.testing.assert_allclose(
             mlp(x).detach().numpy(), expected, rtol=1e-4, atol=1e-5
+        )
+
+
+class TestWideDeep:
+    @pytest.mark.parametrize("hidden", [(), (5,)])
+    def test_is_a_perceptron_and_a_line(self, hidden):
+        net, x = WideDeep(3, hidden, 2, 0.0).eval(), torch.randn(6, 3)
+        weight, bias = (p.detach().numpy() for p in net.wide.parameters())
+        expected = net.deep(x).detach().numpy() + x.numpy() @ weight.T + bias
+        np.testing.assert_allclose(
+            net(x).detach().numpy(), expected, rtol=1e-5, atol=1e-6
         )
 
 
