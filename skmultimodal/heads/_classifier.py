@@ -312,7 +312,8 @@ class FusionClassifier(ClassifierMixin, FusionHead):
             raise ValueError(
                 f"y holds labels that FusionClassifier has not seen: "
                 f"{unknown.tolist()[:5]}. It knows {self.classes_.tolist()}: "
-                "give all labels as `classes` in the first call of partial_fit, or fit anew."
+                "give all labels as `classes` in the first call of partial_fit, or "
+                "fit anew."
             )
         return np.searchsorted(self.classes_, y)
 
