@@ -63,7 +63,6 @@ class TestStandardising:
             np.testing.assert_allclose(
                 found[here, k], expected[here], rtol=1e-3, atol=1e-3, err_msg=str(k)
             )
-            filled = np.nanmean(values[:, k].astype(np.float64))
             if not here.all():
                 mean = np.nanmean(values[:, k].astype(np.float64))
                 expected = self.reference(np.append(values[:, k], mean))[-1]
