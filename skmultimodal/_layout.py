@@ -169,9 +169,9 @@ def layout_from_modalities(
         )
         blocks.append(_vector_block(modality, columns, features))
     if (taken != 1).any():
-        shown = names if names is not None else range(n_columns)
-        missed = [str(shown[i]) for i in np.flatnonzero(taken == 0)]
-        twice = [str(shown[i]) for i in np.flatnonzero(taken > 1)]
+        shown = [str(n) for n in (names if names is not None else range(n_columns))]
+        missed = [name for name, count in zip(shown, taken) if count == 0]
+        twice = [name for name, count in zip(shown, taken) if count > 1]
         what = [f"{_some(missed)} in none" if missed else ""]
         what += [f"{_some(twice)} in more than one" if twice else ""]
         raise ValueError(

@@ -118,7 +118,7 @@ def fusion_name(cls: type[NeuralFusion]) -> str:
 def known_fusions() -> dict[str, type[NeuralFusion]]:
     """Every neural fusion there is by name, a user's own included."""
     found: dict[str, type[NeuralFusion]] = {}
-    stack: list[type[NeuralFusion]] = [NeuralFusion]
+    stack: list[Any] = [NeuralFusion]
     while stack:
         for cls in stack.pop().__subclasses__():
             stack.append(cls)

@@ -23,7 +23,7 @@ from skmultimodal.fusion._base import NeuralFusion, make_fusion
 from skmultimodal.heads._devices import choose_device
 from skmultimodal.heads._inputs import BlockInputs, holds_nan
 from skmultimodal.heads._losses import WeightedLoss
-from skmultimodal.heads._network import Recipe, as_sizes
+from skmultimodal.heads._network import FusionNetwork, Recipe, as_sizes
 from skmultimodal.heads._reading import read_encoded, read_validation, row_index
 from skmultimodal.heads._relevance import modality_gains, relevance_rows
 from skmultimodal.heads._rows import Rows
@@ -31,11 +31,15 @@ from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._state import freeze, thaw
 from skmultimodal.heads._training import Settings, Trained, train_network
 
-_PREDICT_ROWS = 4096
+_PREDICT_ROWS = 1024
 
 
 class FusionHead(BaseEstimator, metaclass=ABCMeta):
     """Base class of heads. A subclass says how y becomes a tensor and back."""
+
+    module_: FusionNetwork
+    history_: list[dict[str, Any]]
+    _optimizer_state: dict[str, Any] | None
 
     _parameter_constraints: ClassVar[dict] = {
         "fusion": [str, NeuralFusion, type],
@@ -73,7 +77,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
 
     @abstractmethod
     def _read_target(self, y: Any, *, reset: bool) -> np.ndarray:
-        """y checked, and encoded as the loss takes it; learns what there is to learn."""
+        """y checked and encoded as the loss takes it; learns what there is to learn."""
 
     @abstractmethod
     def _scale_target(self, y: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
@@ -113,14 +117,13 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         if not resume:
             self._recipe, self._inputs = self._plan(x[rows], X, target[rows])
         train = self._rows(x, target, weight, rows)
+        valid = None
         if X_val is not None:
             x_val = read_validation(self, X_val)
             y_val = self._scale_target(self._read_target(y_val, reset=False), None)
             valid = self._rows(x_val, y_val, None, np.arange(len(x_val)))
-        else:
-            valid = (
-                None if held_out is None else self._rows(x, target, weight, held_out)
-            )
+        elif held_out is not None:
+            valid = self._rows(x, target, weight, held_out)
         settings = self._settings(seed, self.max_epochs, self.lr_schedule)
         self._train(train, valid, settings, resume, keep_optimizer=self.warm_start)
 

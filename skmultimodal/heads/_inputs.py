@@ -15,7 +15,7 @@ from skmultimodal.heads._network import step_slices
 _MAX_ROWS = 2048  # enough rows for quartiles
 _CLIP = 3.0
 _FAR = 1e9
-_CHUNK = 1024  # rows that stay in the cache
+_CHUNK = 256  # rows that stay in the cache
 
 
 @dataclass

@@ -65,7 +65,7 @@ class FusionNetwork(nn.Module):
         )
 
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor | None]:
-        """x: (n, n_columns), present: (n, sum of T_m) -> (n, n_outputs), loss or None"""
+        """x: (n, n_columns), present: (n, Σ T_m) -> (n, n_outputs), loss or None"""
         here = {m: present[:, s] for m, s in self.steps.items()}  # (n, T_m)
         if self.training:
             here = self._drop_modalities(here)

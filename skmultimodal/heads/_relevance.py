@@ -42,7 +42,7 @@ def modality_gains(blocks: list[np.ndarray], y: np.ndarray) -> np.ndarray:
     errors = [_leave_one_out(_joint(kernels, share**p), target) for p in _POWERS]
     best = min(errors) * (1 + _TOLERANCE)
     power = next(p for p, error in zip(_POWERS, errors) if error <= best)
-    return share**power
+    return share ** (2 * power)
 
 
 def _linear_kernel(block: np.ndarray) -> np.ndarray:
@@ -63,11 +63,11 @@ def _centre(kernel: np.ndarray) -> np.ndarray:
 
 def _relevance(kernels: list[np.ndarray], target: np.ndarray) -> np.ndarray:
     """Variance that each modality explains, alone and in pairs, over the largest."""
-    members = [(m,) for m in range(len(kernels))]
+    members = [[m] for m in range(len(kernels))]
     parts = list(kernels)
     for m in range(len(kernels)):
         for k in range(m):
-            members.append((k, m))
+            members.append([k, m])
             parts.append(_normalise(_centre(kernels[k] * kernels[m])))
     n, n_outputs = target.shape
     share, noise = np.full(len(parts), 0.5 / len(parts)), 0.5
@@ -83,7 +83,7 @@ def _relevance(kernels: list[np.ndarray], target: np.ndarray) -> np.ndarray:
         noise = max(noise, 1e-6)
     total = np.zeros(len(kernels))
     for names, s in zip(members, share):
-        total[list(names)] += s
+        total[names] += s
     if not total.max() > 0:
         return np.ones(len(kernels))
     return np.maximum(total / total.max(), 1e-3)

@@ -66,7 +66,7 @@ class Trainer(NeuralNet):
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> Trainer:
         """AdamW that decays matrices, not biases, norms and single tokens."""
         parameters = [p for p in self.module_.parameters() if p.requires_grad]
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": [p for p in parameters if p.ndim > 1]},
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]

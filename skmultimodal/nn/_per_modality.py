@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import nn
 
@@ -20,8 +21,8 @@ class PerModality(nn.Module):
         for name, module in modules.items():
             self.add_module(_key(name), module)
 
-    def __getitem__(self, name: str) -> nn.Module:
-        return self._modules[_key(name)]  # type: ignore[return-value]
+    def __getitem__(self, name: str) -> Any:
+        return self._modules[_key(name)]
 
 
 def _key(name: str) -> str:
