@@ -6,7 +6,7 @@ ready, standardised tensors; ``FusionClassifier.fit`` gets a raw frame, and its 
 includes checking, standardising and weighing it. Two rows stand for prediction: the
 bare module fed ready tensors, and the bare module behind the same standardisation.
 
-    python benchmarks/bench_training.py [--rows 20000] [--epochs 15] [--rounds 5]
+    python benchmarks/bench_training.py [--rows 20000] [--epochs 30] [--rounds 5]
 """
 
 from __future__ import annotations
@@ -228,7 +228,7 @@ def one_row(rounds: int) -> list[list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--epochs", type=int, default=15)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=None)
     options = parser.parse_args()

@@ -296,7 +296,8 @@ def pack(blocks: Mapping[str, Any], *, index: Any = None) -> pd.DataFrame:
             )
         names += block_names(modality, array.shape)
         parts.append(array.reshape(len(array), int(np.prod(array.shape[1:]))))
-    return pd.DataFrame(np.concatenate(parts, axis=1), index=index, columns=names)
+    joined = np.concatenate(parts, axis=1)
+    return pd.DataFrame(joined, index=index, columns=names, copy=False)
 
 
 def unpack(

@@ -59,14 +59,7 @@ _STOCHASTIC = (
 )
 EXPECTED_FAILURES: dict[type, dict[str, str]] = {
     FusionClassifier: {"check_sample_weight_equivalence_on_dense_data": _STOCHASTIC},
-    FusionRegressor: {
-        "check_sample_weight_equivalence_on_dense_data": _STOCHASTIC,
-        "check_methods_subset_invariance": (
-            "the check asks for 1e-7, and a float32 product of one row and of many "
-            "differs in its last bit; test_a_row_alone_is_the_row_in_a_batch asks for "
-            "the same at 1e-5"
-        ),
-    },
+    FusionRegressor: {"check_sample_weight_equivalence_on_dense_data": _STOCHASTIC},
 }
 MOST_FAILURES = 3
 

@@ -32,6 +32,7 @@ from skmultimodal.heads._state import freeze, thaw
 from skmultimodal.heads._training import Settings, Trained, train_network
 
 _PREDICT_ROWS = 1024
+_FEWEST_ROWS = 8  # products of fewer rows take another path and round otherwise
 
 
 class FusionHead(BaseEstimator, metaclass=ABCMeta):
@@ -101,7 +102,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any
     ) -> None:
         resume = self.warm_start and hasattr(self, "module_")
-        x = self._read_rows(X, reset=not resume)
+        x = read_encoded(self, X, reset=not resume)
         target = self._read_target(y, reset=not resume)
         check_consistent_length(x, target)
         weight = self._read_weight(sample_weight, X, target)
@@ -115,7 +116,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         rows = _weighing(rows, weight)
         target = self._scale_target(target, None if resume else rows)
         if not resume:
-            self._recipe, self._inputs = self._plan(x[rows], X, target[rows])
+            self._recipe, self._inputs = self._plan(_take(x, rows), X, target[rows])
         train = self._rows(x, target, weight, rows)
         valid = None
         if X_val is not None:
@@ -129,7 +130,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         resume = hasattr(self, "module_")
-        x = self._read_rows(X, reset=not resume)
+        x = read_encoded(self, X, reset=not resume)
         target = self._read_target(y, reset=False)
         check_consistent_length(x, target)
         weight = self._read_weight(sample_weight, X, target)
@@ -139,14 +140,10 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         rows = _weighing(np.arange(len(x)), weight)
         target = self._scale_target(target, None if resume else rows)
         if not resume:
-            self._recipe, self._inputs = self._plan(x[rows], X, target[rows])
+            self._recipe, self._inputs = self._plan(_take(x, rows), X, target[rows])
         train = self._rows(x, target, weight, rows)
         settings = self._settings(seed, 1, "constant")
         self._train(train, None, settings, resume, keep_optimizer=True)
-
-    def _read_rows(self, X: Any, *, reset: bool) -> np.ndarray:
-        x = read_encoded(self, X, reset=reset)
-        return x if x.flags.c_contiguous else np.ascontiguousarray(x)
 
     def _read_weight(self, given: Any, X: Any, y: np.ndarray) -> np.ndarray | None:
         by_class = self._class_weights(y)
@@ -246,8 +243,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     def _rows(
         self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, rows: np.ndarray
     ) -> Rows:
-        whole = len(rows) == len(x)
-        columns, present = self._inputs(x if whole else x[rows])
+        columns, present = self._inputs(_take(x, rows))
         dtype = np.int64 if y.dtype.kind == "i" and y.ndim == 1 else np.float32
         w = (
             None
@@ -311,8 +307,10 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         outputs: list[Tensor] = []
         with torch.inference_mode():
             for start in range(0, len(x), _PREDICT_ROWS):
-                rows, present = self._inputs(x[start : start + _PREDICT_ROWS], start)
-                outputs.append(self.module_(rows.to(device), present.to(device))[0])
+                part = x[start : start + _PREDICT_ROWS]
+                rows, present = self._inputs(_at_least(part, _FEWEST_ROWS), start)
+                output = self.module_(rows.to(device), present.to(device))[0]
+                outputs.append(output[: len(part)])
             return torch.cat(outputs).float().cpu().numpy()
 
     # Travelling --------------------------------------------------------------------
@@ -322,6 +320,16 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(thaw(state))
+
+
+def _take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """x[rows], without a copy where these are all rows."""
+    return x if len(rows) == len(x) else x[rows]
+
+
+def _at_least(x: np.ndarray, n: int) -> np.ndarray:
+    """x with its last row repeated up to n rows."""
+    return x if len(x) >= n else np.concatenate([x, x[-1:].repeat(n - len(x), axis=0)])
 
 
 def _weighing(rows: np.ndarray, weight: np.ndarray | None) -> np.ndarray:

@@ -69,7 +69,8 @@ class BlockInputs:
         with np.errstate(invalid="ignore"):  # infinity is refused later
             mean = np.where(gone, 0, x).sum(0, dtype=np.float64) / np.maximum(count, 1)
         row = torch.from_numpy(mean.astype(np.float32))[None]
-        self.fill = self._standardize(row, torch.empty_like(row)).numpy()[0]
+        filled, scratch = torch.empty_like(row), torch.empty_like(row)
+        self.fill = self._standardize(row, filled, scratch).numpy()[0]
         present = _present(gone, self.layout)  # (n, Σ T_m)
         partly = {}
         for block, (name, steps) in zip(self.layout, step_slices(self.layout).items()):
@@ -103,25 +104,28 @@ class BlockInputs:
                 stacklevel=4,
             )
 
-    def _standardize(self, x: Tensor, out: Tensor) -> Tensor:
+    def _standardize(self, x: Tensor, out: Tensor, scratch: Tensor) -> Tensor:
         if self.scale is None or self.shift is None:
             return out.copy_(x)
         torch.addcmul(_tensor(self.shift), x, _tensor(self.scale), out=out)
         out.clamp_(-_FAR, _FAR)  # so that the square stays finite
-        return out.mul_(torch.addcmul(_ONE, out, out, value=_CLIP**-2).rsqrt_())
+        torch.addcmul(_ONE, out, out, value=_CLIP**-2, out=scratch)
+        return out.mul_(scratch.rsqrt_())
 
     def __call__(self, x: np.ndarray, first_row: int = 0) -> tuple[Tensor, Tensor]:
         """x: (n, p) float32 -> (n, p) float32 without NaN, (n, Σ T_m) bool"""
         if not self.layout.is_ordered:
             x = x[:, self.layout.order]
-        raw = _tensor(np.ascontiguousarray(x, dtype=np.float32))
-        out = torch.empty_like(raw)
+        raw = _tensor(x.astype(np.float32, copy=False))
+        out = torch.empty(raw.shape)
+        scratch = torch.empty(min(_CHUNK, len(x)), x.shape[1])
         present = _tensor(self.seen).repeat(len(x), 1)
         for start in range(0, len(x), _CHUNK):
             rows = slice(start, start + _CHUNK)
-            self._standardize(raw[rows], out[rows])
-            if not torch.isfinite(raw[rows].sum()):
-                self._fill(raw[rows], out[rows], present[rows], first_row + start)
+            part = raw[rows].contiguous()  # frames are often column by column
+            self._standardize(part, out[rows], scratch[: len(part)])
+            if not torch.isfinite(part.sum()):
+                self._fill(part, out[rows], present[rows], first_row + start)
         return out, present
 
     def _fill(self, raw: Tensor, out: Tensor, present: Tensor, first_row: int) -> None:

@@ -12,9 +12,13 @@ class WeightedLoss(nn.Module):
     def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def mean(self, output: Tensor, y: Tensor) -> Tensor:
+        return self.per_sample(output, y).mean()
+
     def forward(self, output: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
-        loss = self.per_sample(output.float(), y)  # (n,)
-        return loss.mean() if weight is None else (loss * weight).mean()
+        if weight is None:
+            return self.mean(output.float(), y)
+        return (self.per_sample(output.float(), y) * weight).mean()
 
 
 class CrossEntropy(WeightedLoss):
@@ -22,6 +26,9 @@ class CrossEntropy(WeightedLoss):
 
     def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
         return F.cross_entropy(output, y, reduction="none")
+
+    def mean(self, output: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(output, y)
 
 
 class BinaryCrossEntropy(WeightedLoss):

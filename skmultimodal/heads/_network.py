@@ -54,6 +54,7 @@ class FusionNetwork(nn.Module):
             }
         )
         self.dropout = Dropout(recipe.dropout)
+        self.hides = recipe.modality_dropout > 0
         self.register_buffer("rate", torch.tensor(float(recipe.modality_dropout)))
         n_tokens = {b.name: b.n_steps for b in layout}
         self.fusion = recipe.fusion.build(n_tokens, d, recipe.dropout)
@@ -67,12 +68,11 @@ class FusionNetwork(nn.Module):
     def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor | None]:
         """x: (n, n_columns), present: (n, Σ T_m) -> (n, n_outputs), loss or None"""
         here = {m: present[:, s] for m, s in self.steps.items()}  # (n, T_m)
-        if self.training:
+        if self.training and self.hides:
             here = self._drop_modalities(here)
-        tokens = {
-            m: self.dropout(self.tokens[m](x[:, s], here[m]))
-            for m, s in self.columns.items()
-        }
+        parts = [self.tokens[m](x[:, s], here[m]) for m, s in self.columns.items()]
+        joint = self.dropout(torch.cat(parts, dim=1))  # (n, Σ T_m, d)
+        tokens = {m: joint[:, s] for m, s in self.steps.items()}
         out = self.fusion(tokens, here)
         return self.output(out.fused), out.loss
 

@@ -27,7 +27,7 @@ lr : float, default=5e-3
 lr_schedule : {"cosine", "constant"}, default="cosine"
     A short rise and then half a cosine over `max_epochs`, or no change.
 weight_decay : float, default=0.01
-    Decoupled weight decay of matrices.
+    Decoupled weight decay.
 max_epochs : int, default=30
     Number of passes over the training rows.
 batch_size : int or "auto", default="auto"

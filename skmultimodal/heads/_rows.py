@@ -21,10 +21,13 @@ class Rows:
     def __len__(self) -> int:
         return len(self.x)
 
-    def take(self, index: Tensor) -> Rows:
+    def take(self, index: Tensor, complete: bool = False) -> Rows:
+        """Some rows; where none lacks anything, presence is a view of any of them."""
         return Rows(
             self.x.index_select(0, index),
-            self.present.index_select(0, index),
+            self.present[: len(index)]
+            if complete
+            else self.present.index_select(0, index),
             self.y.index_select(0, index),
             None if self.weight is None else self.weight.index_select(0, index),
         )
@@ -50,6 +53,9 @@ class Batches:
     batch_size: int
     generator: torch.Generator | None = None
 
+    def __post_init__(self) -> None:
+        self.complete = bool(self.rows.present.all())
+
     def __len__(self) -> int:
         return -(-len(self.rows) // self.batch_size)
 
@@ -61,4 +67,4 @@ class Batches:
             order = torch.randperm(n, generator=self.generator)
         order = order.to(self.rows.x.device)
         for start in range(0, n, self.batch_size):
-            yield self.rows.take(order[start : start + self.batch_size])
+            yield self.rows.take(order[start : start + self.batch_size], self.complete)

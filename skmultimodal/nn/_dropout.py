@@ -19,7 +19,7 @@ class Dropout(nn.Module):
         if not self.training:
             return x
         keep = torch.rand_like(x) >= self.rate
-        return x * keep / (1 - self.rate)
+        return x * (keep / (1 - self.rate))
 
 
 def modality_dropout(present: Tensor, rate: Tensor) -> Tensor:

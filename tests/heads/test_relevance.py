@@ -18,7 +18,8 @@ def test_noise_is_turned_down():
     gains = modality_gains([a, noise], a[:, :1])
     assert gains[0] == 1
     assert gains[1] < 0.2
-    np.testing.assert_array_equal(modality_gains([noise, a], a[:, :1]), gains[::-1])
+    swapped = modality_gains([noise, a], a[:, :1])
+    np.testing.assert_allclose(swapped, gains[::-1], rtol=1e-3)
 
 
 def test_what_only_works_together_is_heard():
