@@ -29,7 +29,12 @@ from skmultimodal.heads._relevance import modality_gains, relevance_rows
 from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._state import freeze, thaw
-from skmultimodal.heads._training import Settings, Trained, train_network
+from skmultimodal.heads._training import (
+    Settings,
+    Trained,
+    refuse_scoring,
+    train_network,
+)
 
 _PREDICT_ROWS = 1024
 _FEWEST_ROWS = 8  # products of fewer rows take another path and round otherwise
@@ -256,6 +261,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         callbacks = self.callbacks
         if not isinstance(callbacks, (list, tuple, type(None))):
             callbacks = [callbacks]
+        refuse_scoring(callbacks or [])
         return Settings(
             lr=float(self.lr),
             lr_schedule=lr_schedule,

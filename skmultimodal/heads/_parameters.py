@@ -57,7 +57,9 @@ max_time : float, default=None
 warm_start : bool, default=False
     Go on from the previous fit.
 callbacks : list of skorch callbacks, default=None
-    Copies of them are told of every epoch and batch; kept in `callbacks_`.
+    Copies of them are told of every epoch and batch; kept in `callbacks_`. Those that
+    score predictions (``EpochScoring``, ``BatchScoring``) are refused: the net behind
+    a head does not predict. Give `X_val` and read `history_`, or score the head.
 device : str or torch.device, default="auto"
     "auto" is CUDA where there is one (in bfloat16 where it can), else the CPU.
 random_state : int, RandomState instance or None, default=None
@@ -75,7 +77,7 @@ n_iter_ : int
 batch_size_ : int
     Rows a step.
 callbacks_ : list
-    The callbacks that were told.
+    The callbacks that were told; not kept in a pickle.
 n_features_in_ : int
     Number of columns of X.
 feature_names_in_ : ndarray of shape (n_features_in_,)

@@ -14,6 +14,7 @@ from skmultimodal._version import __version__
 def freeze(state: dict[str, Any]) -> dict[str, Any]:
     """The attributes of a head without any torch object in them."""
     state = dict(state, _skmultimodal_version=__version__)
+    state.pop("callbacks_", None)  # they may hold the optimizer and its tensors
     if "module_" in state:
         module = state.pop("module_")
         tensors = {k: v.cpu().contiguous() for k, v in module.state_dict().items()}

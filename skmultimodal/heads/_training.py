@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from skorch.callbacks.scoring import ScoringBase
 from torch import nn
 
 from skmultimodal.heads._devices import is_out_of_memory
@@ -44,6 +46,18 @@ class Trained:
     history: Any
     callbacks: list[Any]
     batch_size: int
+
+
+def refuse_scoring(callbacks: Iterable[Any]) -> None:
+    """skorch's scoring callbacks ask the net for predictions that it does not make."""
+    for item in callbacks:
+        callback = item[-1] if isinstance(item, tuple) else item
+        if isinstance(callback, ScoringBase):
+            raise ValueError(
+                f"callbacks: {type(callback).__name__} scores a net's predictions, and "
+                "the net behind a head makes none. Give X_val and y_val and read "
+                "valid_loss in history_, or score the head with cross_validate."
+            )
 
 
 def auto_batch_size(n_rows: int) -> int:

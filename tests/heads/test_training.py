@@ -1,6 +1,7 @@
 """How a head trains: validation, stopping, callbacks, seeds, memory, devices."""
 
 import copy
+import pickle
 import random
 import time
 from itertools import pairwise
@@ -11,7 +12,14 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GroupShuffleSplit, KFold
-from skorch.callbacks import Callback, EarlyStopping, EpochTimer, GradientNormClipping
+from skorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EpochScoring,
+    EpochTimer,
+    GradientNormClipping,
+    LRScheduler,
+)
 
 from skmultimodal.heads import FusionClassifier, FusionRegressor, _base
 from skmultimodal.heads._trainer import Trainer
@@ -525,3 +533,16 @@ class TestDevices:
         np.testing.assert_allclose(
             home.predict_proba(X), head.predict_proba(X), atol=1e-3
         )
+
+
+def test_scoring_callbacks_are_refused_with_a_reason(data):
+    X, y = data
+    with pytest.raises(ValueError, match="EpochScoring scores a net's predictions"):
+        FusionClassifier(callbacks=[EpochScoring("accuracy")]).fit(X, y)
+
+
+def test_a_pickle_holds_no_callback(data):
+    X, y = data
+    head = FusionClassifier(callbacks=[LRScheduler()], max_epochs=2).fit(X, y)
+    assert head.callbacks_
+    assert not hasattr(pickle.loads(pickle.dumps(head)), "callbacks_")
