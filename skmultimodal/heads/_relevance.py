@@ -69,14 +69,12 @@ def _relevance(kernels: list[np.ndarray], target: np.ndarray) -> np.ndarray:
         for k in range(m):
             members.append([k, m])
             parts.append(_normalise(_centre(kernels[k] * kernels[m])))
-    parts = [part.astype(np.float32) for part in parts]
-    target = target.astype(np.float32)
     n, n_outputs = target.shape
-    identity = np.eye(n, dtype=np.float32)
+    identity = np.eye(n)
     share, noise = np.full(len(parts), 0.5 / len(parts)), 0.5
     for _ in range(_STEPS):
-        whole = sum(np.float32(s) * part for s, part in zip(share, parts))
-        inverse = np.linalg.inv(whole + np.float32(noise) * identity)
+        whole = sum(s * part for s, part in zip(share, parts))
+        inverse = np.linalg.inv(whole + noise * identity)
         weighted = inverse @ target  # (n, k)
         for j, part in enumerate(parts):
             pull = (weighted * (part @ weighted)).sum() / n_outputs
