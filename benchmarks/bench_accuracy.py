@@ -7,7 +7,7 @@ and on each alone. The test part is scored once a seed and chooses nothing. Stan
 errors are from a bootstrap over test rows, averaged over seeds. Peers' scores come
 from the anchors beside the data.
 
-    python benchmarks/bench_accuracy.py [--sets leaf mfeat] [--seeds 3]
+    python benchmarks/bench_accuracy.py [--sets leaf mfeat] [--seeds 3] [--readme]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 from _real_data import TASKS, Task, anchors
@@ -26,6 +27,7 @@ from sklearn.pipeline import make_pipeline
 from skmultimodal import multimodal_pipeline, unpack
 from skmultimodal.compose import ModalitySelector
 
+README = Path(__file__).resolve().parents[1] / "README.md"
 METRICS = {
     "accuracy": accuracy_score,
     "macro_f1": lambda y, p: f1_score(y, p, average="macro"),
@@ -90,15 +92,37 @@ def evaluate(task: Task, seeds: int) -> list[list[str]]:
     fusions = [peer for peer in peers if not peer[0].startswith("single:")]
     for what, found in (("peer", fusions[:3]), ("peer, one modality", singles[:1])):
         for method, score in found:
-            label = f"{what}: {method}"
+            label = f"{what}: {method}".replace("|", "/")
             rows.append([task.name, task.metric, label, f"{score:.4f}", "", "", "", ""])
     return rows
+
+
+def write_readme(rows: list[list[str]]) -> None:
+    """The short table of README.md: best single modality, all, best peer."""
+    short = []
+    for name in TASKS:
+        mine = [row for row in rows if row[0] == name]
+        singles = [row for row in mine if row[2].endswith(" alone")]
+        alone = max(singles, key=lambda row: float(row[3]))
+        fused = next(row for row in mine if row[2].startswith("all"))
+        peers = [row for row in mine if row[2].startswith("peer")]
+        peer = max(peers, key=lambda row: float(row[3]))
+        who = peer[2].split(": ", 1)[1].replace("|", "/").removeprefix("single:")
+        best = f"{alone[3]} ({alone[2].removesuffix(' alone')})"
+        mean = f"{fused[3]} ± {fused[4]}"
+        short.append([name, fused[1], mean, best, f"{peer[3]} ({who})"])
+    header = ["set", "metric", "all modalities", "best alone", "best peer"]
+    start = "<!-- accuracy: written by benchmarks/bench_accuracy.py --readme -->\n"
+    before, _, rest = README.read_text().partition(start)
+    _, end, after = rest.partition("<!-- end of accuracy -->")
+    README.write_text(f"{before}{start}{table(header, short)}\n{end}{after}")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", default=list(TASKS), choices=list(TASKS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--readme", action="store_true", help="write README's table")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
@@ -110,6 +134,8 @@ def main() -> None:
     print("\n" + text)
     if options.sets == list(TASKS):
         keep("accuracy.md", text)
+        if options.readme:
+            write_readme(rows)
 
 
 if __name__ == "__main__":
