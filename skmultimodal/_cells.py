@@ -89,3 +89,24 @@ def _pandas_column(column: Any) -> pd.Series:
     return pd.Series(
         cells, dtype="str" if kind == "String" else object, name=column.name
     )
+
+
+def without_arrow(X: pd.DataFrame) -> pd.DataFrame:
+    """The frame with Arrow's dates, times and decimals as Python's.
+
+    pandas reads Arrow's numbers as its own, but not the rest: neither gaps in dates
+    nor decimals can be cast to float.
+    """
+    found = {
+        k: X.iloc[:, k]
+        for k, dtype in enumerate(X.dtypes)
+        if isinstance(dtype, pd.ArrowDtype) and dtype.kind not in "biuf"
+    }
+    if not found:
+        return X
+    X = X.copy(deep=False)
+    for k, column in found.items():
+        cells = [None if cell is pd.NA else cell for cell in column]
+        plain = pd.Series(cells, index=X.index, dtype=object).infer_objects()
+        X.isetitem(k, plain)
+    return X

@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skmultimodal._cells import missing_cells, to_pandas
+from skmultimodal._cells import missing_cells, to_pandas, without_arrow
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.encoders._columns import shown_row
 from skmultimodal.encoders._names import feature_names
@@ -244,7 +244,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                     f"TabularEncoder: found array with 0 {what}(s) "
                     f"(shape={X.shape}) while a minimum of 1 is required."
                 )
-            return X
+            return without_arrow(X)
         array = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite=False)
         return pd.DataFrame(array).add_prefix("x")
 

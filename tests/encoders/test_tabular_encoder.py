@@ -1,4 +1,5 @@
 import datetime
+import decimal
 import pickle
 import re
 
@@ -362,4 +363,34 @@ def test_price_of_houses_from_their_table(real_data):
     assert (
         cross_val_score(model, X, y, cv=KFold(5, shuffle=True, random_state=0)).mean()
         >= 0.7
+    )
+
+
+def test_columns_of_arrow_are_read_as_those_of_pandas():
+    arrow = pytest.importorskip("pyarrow")
+    days = [datetime.date(2024, 1, k) for k in (1, 2, 3)]
+    cells = {
+        "count": ([1, 2, 5], arrow.int64()),
+        "price": ([decimal.Decimal("1.50"), decimal.Decimal("2.25")] * 2, None),
+        "when": ([datetime.datetime(2024, 1, k) for k in (1, 2, 3)], None),
+        "day": (days, arrow.date32()),
+        "took": ([datetime.timedelta(hours=k) for k in (1, 2, 3)], None),
+        "open": ([True, False, True], arrow.bool_()),
+        "town": (["Ulm", "Bonn", "Ulm"], arrow.string()),
+    }
+    cells = {name: ([*held[:3], None], kind) for name, (held, kind) in cells.items()}
+    stock = pd.DataFrame({name: held for name, (held, _) in cells.items()})
+    arrays = {name: arrow.array(held, kind) for name, (held, kind) in cells.items()}
+    ours = pd.DataFrame(
+        {
+            name: pd.array(held, dtype=pd.ArrowDtype(held.type))
+            for name, held in arrays.items()
+        }
+    )
+    encoder = TabularEncoder().fit(stock)
+    np.testing.assert_allclose(
+        TabularEncoder().fit_transform(ours), encoder.transform(stock), atol=1e-6
+    )
+    np.testing.assert_allclose(
+        encoder.transform(ours), encoder.transform(stock), atol=1e-6
     )
