@@ -110,3 +110,14 @@ def without_arrow(X: pd.DataFrame) -> pd.DataFrame:
         plain = pd.Series(cells, index=X.index, dtype=object).infer_objects()
         X.isetitem(k, plain)
     return X
+
+
+def refuse_repeated_columns(X: Any) -> None:
+    """Columns are told by name, so that no two may share one."""
+    if not isinstance(X, pd.DataFrame) or X.columns.is_unique:
+        return
+    twice = X.columns[X.columns.duplicated()]
+    raise ValueError(
+        f"X has more than one column {twice[0]!r}: columns are told by name. Rename "
+        "one of them, or keep the first with X.loc[:, ~X.columns.duplicated()]."
+    )

@@ -12,7 +12,7 @@ from skorch.callbacks import Callback
 
 from skmultimodal import multimodal_pipeline, pack
 from skmultimodal.compose import ModalityTransformer
-from skmultimodal.encoders import ImageEncoder, TextEncoder
+from skmultimodal.encoders import ImageEncoder, TabularEncoder, TextEncoder
 from skmultimodal.heads import FusionClassifier, FusionRegressor
 
 N = 40
@@ -275,3 +275,30 @@ class Interruption(Exception):
 class Interrupted(Callback):
     def on_epoch_end(self, net, **kwargs):
         raise Interruption
+
+
+class TestTables:
+    """What is no table, or one whose columns cannot be told apart."""
+
+    @pytest.mark.parametrize("when", ["fit", "predict"])
+    def test_two_columns_of_one_name(self, X, when):
+        model = pipeline()
+        if when == "predict":
+            model.fit(X, Y)
+        X = pd.concat([X, X[["age"]]], axis=1)
+        with pytest.raises(ValueError, match=r"more than one column 'age'.*Rename"):
+            model.fit(X, Y) if when == "fit" else model.predict(X)
+
+    def test_two_columns_of_one_name_in_encoders_and_heads(self, X):
+        twice = pd.concat([X[["age"]]] * 2, axis=1)
+        for part in (TabularEncoder(), FusionClassifier(max_epochs=1)):
+            with pytest.raises(ValueError, match="more than one column 'age'"):
+                part.fit(twice, Y)
+
+    def test_records_and_lists_of_texts_are_told_to_become_a_frame(self, X):
+        with pytest.raises(TypeError, match=r"a list of dicts.*pd\.DataFrame\(X\)"):
+            pipeline().fit(X.to_dict("records"), Y)
+        with pytest.raises(TypeError, match=r"a dict\..*pd\.DataFrame\(X\)"):
+            pipeline().fit(X.to_dict("list"), Y)
+        with pytest.raises(ValueError, match=r"got 1D array.*a list of str.*a column"):
+            pipeline().fit(list(X["note"]), Y)

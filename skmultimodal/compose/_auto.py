@@ -86,12 +86,6 @@ def _as_frame(X: Any) -> tuple[pd.DataFrame, list[Any]]:
         return frame, list(range(frame.shape[1]))
     if not all(isinstance(name, str) for name in X.columns):
         return X, list(range(X.shape[1]))
-    twice = X.columns[X.columns.duplicated()]
-    if len(twice):
-        raise ValueError(
-            f"X has more than one column {twice[0]!r}: transformers='auto' tells "
-            "columns by name. Rename one of them."
-        )
     return X, list(X.columns)
 
 

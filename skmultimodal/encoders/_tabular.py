@@ -16,7 +16,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skmultimodal._cells import missing_cells, to_pandas, without_arrow
+from skmultimodal._cells import (
+    missing_cells,
+    refuse_repeated_columns,
+    to_pandas,
+    without_arrow,
+)
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.encoders._columns import shown_row
 from skmultimodal.encoders._names import feature_names
@@ -237,6 +242,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         if isinstance(X, pd.Series):
             X = X.to_frame()
         if isinstance(X, pd.DataFrame):
+            refuse_repeated_columns(X)
             validate_data(self, X, reset=reset, skip_check_array=True)
             if reset and 0 in X.shape:
                 what = "sample" if X.shape[0] == 0 else "feature"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import validate_data
 
-from skmultimodal._cells import to_pandas
+from skmultimodal._cells import refuse_repeated_columns, to_pandas
 
 
 def read_encoded(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
@@ -44,6 +44,7 @@ def _refuse_raw(estimator: Any, X: Any) -> None:
     X = to_pandas(X)
     if not isinstance(X, pd.DataFrame):
         return
+    refuse_repeated_columns(X)
     if not X.shape[1]:
         raise ValueError(
             f"X has 0 feature(s) (shape={X.shape}) while a minimum of 1 is required by "
