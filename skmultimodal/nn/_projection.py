@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class ScaledLinear(nn.Module):
-    """gain W x / √d_in + b with unit-normal W: a wide block is no louder than a narrow.
+    """Linear layer gain W x / √d_in + b: a wide block is no louder than a narrow one.
 
-    The factor stands outside the weights, so that it also scales their updates, and is
-    a buffer, so that stacked nets may each have their own.
+    W starts unit-normal. The factor stands outside the weights, so that it also scales
+    their updates, and is a buffer, so that stacked nets may each have their own.
     """
 
     scale: Tensor
