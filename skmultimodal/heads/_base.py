@@ -126,7 +126,12 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         valid = None
         if X_val is not None:
             x_val = read_validation(self, X_val)
-            y_val = self._scale_target(self._read_target(y_val, reset=False), None)
+            y_val = self._scale_target(self._read_validation_target(y_val), None)
+            if len(x_val) != len(y_val):
+                raise ValueError(
+                    f"X_val has {len(x_val)} rows, y_val has {len(y_val)}. Give one "
+                    "target a row."
+                )
             valid = self._rows(x_val, y_val, None, np.arange(len(x_val)))
         elif held_out is not None:
             valid = self._rows(x, target, weight, held_out)
@@ -149,6 +154,12 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         train = self._rows(x, target, weight, rows)
         settings = self._settings(seed, 1, "constant")
         self._train(train, None, settings, resume, keep_optimizer=True)
+
+    def _read_validation_target(self, y_val: Any) -> np.ndarray:
+        try:
+            return self._read_target(y_val, reset=False)
+        except ValueError as error:
+            raise ValueError(f"y_val: {error}") from error
 
     def _read_weight(self, given: Any, X: Any, y: np.ndarray) -> np.ndarray | None:
         by_class = self._class_weights(y)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
@@ -19,6 +18,7 @@ from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._losses import BinaryCrossEntropy, CrossEntropy, WeightedLoss
 from skmultimodal.heads._parameters import document_parameters
+from skmultimodal.heads._reading import refuse_missing_targets
 
 
 @document_parameters
@@ -274,7 +274,8 @@ class FusionClassifier(ClassifierMixin, FusionHead):
                 f"{type(self).__name__} learns from labels."
             )
         y = _as_array(y)
-        _refuse_missing(y)
+        refuse_missing_targets(y)
+        _refuse_infinite(y)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind not in ("binary", "multiclass", "multilabel-indicator"):
             raise ValueError(
@@ -348,13 +349,7 @@ def _as_array(y: Any) -> np.ndarray:
     return y.astype(object) if y.dtype.kind == "T" else y
 
 
-def _refuse_missing(y: np.ndarray) -> None:
-    missing = np.flatnonzero(np.asarray(pd.isna(y)).reshape(len(y), -1).any(1))
-    if len(missing):
-        raise ValueError(
-            f"Input y contains NaN in {len(missing)} rows, first in row {missing[0]}. "
-            "Drop the rows without a target from X and y."
-        )
+def _refuse_infinite(y: np.ndarray) -> None:
     if y.dtype.kind == "f" and np.isinf(y).any():
         row = int(np.argwhere(np.isinf(y))[0][0])
         raise ValueError(

@@ -22,6 +22,8 @@ def read_encoded(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
 
 def read_validation(estimator: Any, X_val: Any) -> np.ndarray:
     """X_val as X, with a word on what is most often wrong with it."""
+    if hasattr(X_val, "__len__") and len(X_val) == 0:
+        raise ValueError("X_val has no rows. Leave it out, or set early_stopping=True.")
     try:
         return read_encoded(estimator, X_val, reset=False)
     except (ValueError, TypeError) as error:
@@ -37,6 +39,18 @@ def read_validation(estimator: Any, X_val: Any) -> np.ndarray:
 
 def row_index(X: Any) -> pd.Index | None:
     return X.index if isinstance(X, pd.DataFrame) else None
+
+
+def refuse_missing_targets(y: Any) -> None:
+    """NaN or None in y, and in which row."""
+    if np.ndim(y) == 0:
+        return
+    missing = np.flatnonzero(np.asarray(pd.isna(y)).reshape(len(y), -1).any(1))
+    if len(missing):
+        raise ValueError(
+            f"Input y contains NaN in {len(missing)} rows, first in row {missing[0]}. "
+            "Drop the rows without a target from X and y."
+        )
 
 
 def _refuse_raw(estimator: Any, X: Any) -> None:

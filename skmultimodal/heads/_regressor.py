@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils.validation import _check_y
 
+from skmultimodal._cells import missing_cells
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._losses import SquaredError, WeightedLoss
 from skmultimodal.heads._parameters import document_parameters
+from skmultimodal.heads._reading import refuse_missing_targets
+
+_LARGEST = 1e150  # whose square is still finite
 
 
 @document_parameters
@@ -199,8 +204,15 @@ class FusionRegressor(RegressorMixin, FusionHead):
                 f"requires y to be passed, but the target y is None: "
                 f"{type(self).__name__} learns from targets."
             )
+        y = _as_numbers(y)
+        refuse_missing_targets(y)
         y = np.asarray(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
         y = y.astype(np.float64)
+        if np.abs(y).max(initial=0) > _LARGEST:
+            raise ValueError(
+                f"y holds {y.flat[np.abs(y).argmax()]}: its variance is beyond double "
+                "precision. Divide y by a constant."
+            )
         if reset or not hasattr(self, "_flat"):
             self._flat = y.ndim == 1
         columns = y.reshape(len(y), -1)  # (n, n_outputs)
@@ -236,3 +248,26 @@ class FusionRegressor(RegressorMixin, FusionHead):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
+
+
+def _as_numbers(y: Any) -> Any:
+    """y as numbers in an array; what `_check_y` refuses, as it is."""
+    if sparse.issparse(y):
+        return y
+    array = np.asarray(y)
+    if array.dtype.kind in "mM":
+        raise ValueError(
+            f"y holds {array.dtype} cells; FusionRegressor takes numbers. Give the "
+            "time since a date, as in (y - y.min()) / pd.Timedelta(days=1)."
+        )
+    if array.dtype.kind not in "OUST":
+        return array
+    array = array.astype(object)
+    cells = np.where(missing_cells(array).reshape(array.shape), np.nan, array)
+    try:
+        return cells.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"y holds cells that are not numbers: {error}. FusionRegressor takes "
+            "numbers; FusionClassifier takes classes."
+        ) from error

@@ -109,9 +109,12 @@ def test_partial_fit_learns_and_keeps_the_scale(make_data, quick):
 @pytest.mark.parametrize(
     ("y", "message"),
     [
-        ([1.0, np.nan] * 10, "NaN"),
+        ([1.0, np.nan] * 10, "NaN in 10 rows, first in row 1. Drop"),
+        ([1.0, None] * 10, "NaN in 10 rows, first in row 1. Drop"),
         ([1.0, np.inf] * 10, "infinity"),
-        (["a", "b"] * 10, "could not convert|dtype"),
+        ([0.0, 1e200] * 10, "1e.200: its variance is beyond .* Divide y"),
+        (["a", "b"] * 10, "not numbers: .*'a'.*FusionClassifier takes classes"),
+        (pd.date_range("2024", periods=20), "datetime64.* takes numbers"),
         (None, "the target y is None"),
         ([1.0] * 19, "inconsistent numbers of samples"),
     ],

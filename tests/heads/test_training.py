@@ -190,6 +190,17 @@ class TestValidation:
         with pytest.raises(ValueError, match=r"has not seen: \[2\]"):
             FusionClassifier(**quick()).fit(X, y, X_val=X, y_val=y + 1)
 
+    def test_validation_rows_and_targets_that_do_not_fit(self, data, quick):
+        X, y = data
+        with pytest.raises(ValueError, match="X_val has 160 rows, y_val has 4"):
+            FusionClassifier(**quick()).fit(X, y, X_val=X, y_val=y[:4])
+        with pytest.raises(ValueError, match="X_val has no rows"):
+            FusionClassifier(**quick()).fit(X, y, X_val=X[:0], y_val=y[:0])
+        with pytest.raises(ValueError, match="y_val: Input y contains NaN in 1 rows"):
+            FusionRegressor(**quick()).fit(
+                X, y, X_val=X[:2], y_val=np.array([1.0, np.nan])
+            )
+
     @pytest.mark.parametrize("fraction", [0.1, 0.4])
     def test_a_share_is_held_out(self, data, quick, fraction):
         X, y = data
