@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imblearn.pipeline import Pipeline as SamplingPipeline
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skmultimodal.compose import ModalityTransformer
@@ -36,7 +37,8 @@ def multimodal_pipeline(
         defaults, so that its parameters can be searched (``head__fusion__n_heads``).
     sampler : imbalanced-learn sampler, default=None
         Resamples the encoded rows in `fit`. It is wrapped in a
-        :class:`~skmultimodal.sampling.ModalitySampler` unless it is one.
+        :class:`~skmultimodal.sampling.ModalitySampler` unless it is one, and takes the
+        head's `random_state` if it has none.
     modalities : dict or list, default=None
         None looks at the cells of each column. A dict overrules that column by column
         (``{"zipcode": "tabular", "photo": ImageEncoder(), "id": "drop"}``). A list of
@@ -86,6 +88,15 @@ def multimodal_pipeline(
         return Pipeline([("encode", encode), ("head", head)], memory=memory)
 
     if not isinstance(sampler, ModalitySampler):
-        sampler = ModalitySampler(sampler)
+        sampler = ModalitySampler(_seeded(sampler, head_params.get("random_state")))
     steps = [("encode", encode), ("sample", sampler), ("head", head)]
     return SamplingPipeline(steps, memory=memory)
+
+
+def _seeded(sampler: Any, random_state: Any) -> Any:
+    """A copy with the head's seed, where the sampler takes one and has none."""
+    if random_state is None or isinstance(sampler, type):
+        return sampler
+    if getattr(sampler, "random_state", random_state) is not None:
+        return sampler
+    return clone(sampler).set_params(random_state=random_state)

@@ -159,6 +159,16 @@ class TestShape:
         model = multimodal_pipeline("classifier", sampler=SMOTE(), lr=0.1)
         assert repr(clone(model)) == repr(model)
 
+    def test_a_sampler_without_a_seed_takes_the_one_of_the_head(self, X, y):
+        sampler = SMOTE(k_neighbors=2)
+        model = multimodal_pipeline("classifier", sampler=sampler, **QUICK)
+        assert model["sample"].sampler.random_state == 0
+        assert sampler.random_state is None
+        one, two = (clone(model).fit(X, y).predict_proba(X) for _ in range(2))
+        np.testing.assert_array_equal(one, two)
+        kept = multimodal_pipeline("classifier", sampler=SMOTE(random_state=3), **QUICK)
+        assert kept["sample"].sampler.random_state == 3
+
 
 class TestErrors:
     def test_unknown_task(self):
