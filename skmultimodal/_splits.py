@@ -396,7 +396,8 @@ def _check_parts(
     )
     raise ValueError(
         f"{how} leaves no {what} rows: X has {int(families.original.sum())} original "
-        f"rows in {n_units} independent units (rows of one group, copies and "
-        "near-equal rows stay together, and every class keeps a unit to train on). "
-        "Give more rows, other groups, or X_val and y_val."
+        f"rows in {n_units} independent units (rows of one group or one index "
+        "label, copies and near-equal rows stay together, and every class keeps a "
+        "unit to train on). Give more rows, other groups, or X_val and y_val; "
+        "X.reset_index(drop=True) where equal labels are no copies."
     )
