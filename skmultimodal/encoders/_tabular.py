@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from numbers import Integral
 from typing import Any
 
@@ -206,6 +207,12 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         ------
         ValueError
             If a column is missing, new or at another place, or a number is infinite.
+
+        Warns
+        -----
+        UserWarning
+            If a cell of a column of numbers or dates is neither missing nor one of
+            them: it counts as missing.
         """
         check_is_fitted(self)
         frame = self._frame(X, reset=False)
@@ -325,8 +332,25 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
                     f"{shown_row(row, frame.index)} holds an infinite number (inf). "
                     "Replace it, for instance by X.replace([np.inf, -np.inf], np.nan)."
                 )
+            if not fit:
+                self._warn_unread(frame, k, np.isnan(block[:, 0]) & ~missing[:, k])
             blocks.append(block)
         return np.hstack(blocks)
+
+    def _warn_unread(self, frame: pd.DataFrame, k: int, unread: np.ndarray) -> None:
+        """A cell that is there and yet no number is most often a slip."""
+        if not unread.any():
+            return
+        row = int(unread.argmax())
+        kind = self._readers[k].kind
+        warnings.warn(
+            f"TabularEncoder: column {frame.columns[k]!r} held {kind}s in fit; "
+            f"now {int(unread.sum())} of {len(frame)} cells are none and count as "
+            f"missing, first {str(frame.iloc[row, k])!r:.80} in "
+            f"{shown_row(row, frame.index)}. Correct them, or set them to None.",
+            UserWarning,
+            stacklevel=4,
+        )
 
     def _finite(self, encoded: np.ndarray) -> np.ndarray:
         infinite = np.isinf(encoded)

@@ -196,7 +196,8 @@ def test_what_is_no_number_or_date_at_transform_is_missing(table):
     encoder, z = _encoded(table)
     odd = table.astype({"price text": object, "listed": object})
     odd.iloc[0, [7, 9]] = ["no date", "no number"]
-    after = encoder.transform(odd)
+    with pytest.warns(UserWarning, match="count as missing"):
+        after = encoder.transform(odd)
     assert np.isfinite(after.to_numpy()).all()
     np.testing.assert_allclose(after[1:], z[1:], atol=1e-6)
 
@@ -394,3 +395,17 @@ def test_columns_of_arrow_are_read_as_those_of_pandas():
     np.testing.assert_allclose(
         encoder.transform(ours), encoder.transform(stock), atol=1e-6
     )
+
+
+def test_cells_that_are_no_numbers_any_more_are_told():
+    X = pd.DataFrame({"n": [1.0, 2.0, 3.0], "d": ["2024-01-01", "2024-02-01", None]})
+    encoder = TabularEncoder().fit(X)
+    strings = pd.DataFrame({"n": ["1", "2,5", None], "d": X["d"]}, index=list("abc"))
+    with pytest.warns(
+        UserWarning, match=r"'n'.* 1 of 3 .*'2,5' in row 1 \(label 'b'\)"
+    ):
+        encoded = encoder.transform(strings)
+    missing = strings.assign(n=[1.0, None, None])
+    np.testing.assert_array_equal(encoded, encoder.transform(missing))
+    with pytest.warns(UserWarning, match=r"'d' held dates .*'soon' in row 0"):
+        encoder.transform(pd.DataFrame({"n": [1.0], "d": ["soon"]}))
