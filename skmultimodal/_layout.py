@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -199,9 +199,13 @@ def _resolve(
         columns = list(range(n_columns))[selection]
     else:
         one = isinstance(selection, (str, Integral))
+        if not one and not isinstance(selection, Iterable):
+            raise TypeError(_unselectable(modality, selection))
         items = [selection] if one else list(selection)
         if items and all(isinstance(i, (bool, np.bool_)) for i in items):
             items = list(np.flatnonzero(items))
+        if not all(isinstance(i, (str, Integral)) for i in items):
+            raise TypeError(_unselectable(modality, selection))
         unknown = [i for i in items if isinstance(i, str) and i not in positions]
         if unknown:
             raise ValueError(
@@ -218,6 +222,13 @@ def _resolve(
             f"{n_columns} columns."
         )
     return [c % n_columns for c in columns]
+
+
+def _unselectable(modality: str, selection: Any) -> str:
+    return (
+        f"modalities={{{modality!r}: {selection!r:.80}}}: expected a slice of "
+        "positions, a list of positions or names, a boolean mask, or one of these."
+    )
 
 
 def presence(x: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
@@ -258,9 +269,12 @@ def pack(blocks: Mapping[str, Any], *, index: Any = None) -> pd.DataFrame:
 
     Raises
     ------
+    TypeError
+        If `blocks` is not a dict.
     ValueError
-        If a name holds ``__``, if an array has another number of dimensions or no
-        column, or if the arrays differ in their number of samples.
+        If a name holds ``__``, if an array has another number of dimensions, no
+        column, or holds what is no number, or if the arrays and `index` differ in
+        their number of samples.
 
     See Also
     --------
@@ -275,13 +289,18 @@ def pack(blocks: Mapping[str, Any], *, index: Any = None) -> pd.DataFrame:
     0      0.0      0.0           1.0           1.0
     1      0.0      0.0           1.0           1.0
     """
+    if not isinstance(blocks, Mapping):
+        raise TypeError(
+            "pack takes a dict of one array a modality, as in pack({'text': a, "
+            f"'image': b}}); got {type(blocks).__name__}."
+        )
     if not blocks:
         raise ValueError("pack needs at least one modality, got an empty dict.")
     names: list[str] = []
     parts: list[np.ndarray] = []
     for modality, values in blocks.items():
         check_modality_name(modality)
-        array = np.asarray(values, dtype=np.float32)
+        array = _as_block(modality, values)
         if array.ndim not in (2, 3) or 0 in array.shape[1:]:
             raise ValueError(
                 f"Modality {modality!r} has shape {array.shape}; expected "
@@ -297,7 +316,19 @@ def pack(blocks: Mapping[str, Any], *, index: Any = None) -> pd.DataFrame:
         names += block_names(modality, array.shape)
         parts.append(array.reshape(len(array), int(np.prod(array.shape[1:]))))
     joined = np.concatenate(parts, axis=1)
+    if index is not None and len(index) != len(joined):
+        raise ValueError(f"index has {len(index)} labels for {len(joined)} rows.")
     return pd.DataFrame(joined, index=index, columns=names, copy=False)
+
+
+def _as_block(modality: str, values: Any) -> np.ndarray:
+    try:
+        return np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"Modality {modality!r} is no array of numbers ({error}). pack takes what "
+            "encoders give; rows of different lengths are filled up with NaN."
+        ) from error
 
 
 def unpack(

@@ -283,3 +283,27 @@ def test_unknown_block_and_column():
         layout["b"]
     with pytest.raises(KeyError):
         layout.locate(1)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "error", "message"),
+    [
+        ([np.zeros((2, 2))], TypeError, "a dict of one array a modality.*got list"),
+        ({"text": [["x", "y"]]}, ValueError, "'text' is no array of numbers"),
+        ({"text": [[1, 2], [1]]}, ValueError, "'text'.*filled up with NaN"),
+    ],
+)
+def test_pack_names_what_is_no_block(blocks, error, message):
+    with pytest.raises(error, match=message):
+        pack(blocks)
+
+
+def test_pack_with_an_index_of_another_length():
+    with pytest.raises(ValueError, match="index has 1 labels for 2 rows"):
+        pack({"text": np.zeros((2, 2))}, index=["a"])
+
+
+@pytest.mark.parametrize("selection", [None, 1.5, [0.5, 1]])
+def test_modalities_that_select_by_something_else(selection):
+    with pytest.raises(TypeError, match=r"modalities=\{'a': .*expected a slice"):
+        unpack(np.zeros((2, 3)), modalities={"a": selection})
