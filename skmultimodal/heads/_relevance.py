@@ -23,9 +23,10 @@ def modality_gains(blocks: list[np.ndarray], y: np.ndarray) -> np.ndarray:
     equally loud. The model behind the factors is a Gaussian process whose kernel is a
     weighted sum of the blocks' linear kernels and of their pairwise products, so that a
     modality that only works together with another counts too. The weights v are
-    variance components, found by a minorise-maximise algorithm [1]_. Factors are v to a
-    power; the power, zero (all blocks equal) included, is the smallest whose
-    leave-one-out error in kernel ridge regression is within 2 % of the lowest.
+    variance components, found by a minorise-maximise algorithm [1]_. Factors are
+    v^(2 p). The power p, zero (all blocks equal) included, is the smallest whose
+    leave-one-out error in kernel ridge regression with weights v^p is within 2 % of
+    the lowest.
 
     blocks: (n, d_m) standardised, y: (n, k) -> (M,)
 
