@@ -76,13 +76,6 @@ class Layout:
         ends = np.cumsum([block.width for block in self.blocks])
         return {b.name: slice(int(e) - b.width, int(e)) for b, e in zip(self, ends)}
 
-    def locate(self, column: int) -> str:
-        """The modality of a column, by its position in X."""
-        for block in self.blocks:
-            if column in block.columns:
-                return block.name
-        raise KeyError(column)
-
 
 def check_modality_name(name: Any) -> str:
     """A modality's name as it may stand before the first ``__`` of a column."""
@@ -231,14 +224,16 @@ def _unselectable(modality: str, selection: Any) -> str:
     )
 
 
-def presence(x: np.ndarray, layout: Layout) -> dict[str, np.ndarray]:
-    """Which steps each sample has: (n, T_m) bool; False where all of it is NaN."""
-    found = {}
-    for block in layout:
-        part = np.isnan(x[:, list(block.columns)])  # (n, T * d)
-        part = part.reshape(len(x), block.n_steps, block.n_features)
-        found[block.name] = ~part.all(axis=2)
-    return found
+def presence(gone: np.ndarray, layout: Layout) -> np.ndarray:
+    """Which steps each sample has: a step is absent where all of it is NaN.
+
+    gone: (n, n_columns) NaN or not, columns in order -> (n, Σ T_m) bool
+    """
+    parts = []
+    for block, columns in zip(layout, layout.slices().values()):
+        steps = gone[:, columns].reshape(len(gone), block.n_steps, block.n_features)
+        parts.append(~steps.all(axis=2))
+    return np.concatenate(parts, axis=1)
 
 
 def block_names(modality: str, shape: tuple[int, ...]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skmultimodal._layout import Layout
+from skmultimodal._layout import Layout, presence
 from skmultimodal.heads._network import step_slices
 
 _MAX_ROWS = 2048  # enough rows for quartiles
@@ -71,7 +71,7 @@ class BlockInputs:
         row = torch.from_numpy(mean.astype(np.float32))[None]
         filled, scratch = torch.empty_like(row), torch.empty_like(row)
         self.fill = self._standardize(row, filled, scratch).numpy()[0]
-        present = _present(gone, self.layout)  # (n, Σ T_m)
+        present = presence(gone, self.layout)  # (n, Σ T_m)
         partly = {}
         for block, (name, steps) in zip(self.layout, step_slices(self.layout).items()):
             here = present[:, steps]
@@ -140,7 +140,7 @@ class BlockInputs:
                 "or by NaN where the value is missing."
             )
         gone = raw.isnan()
-        present &= _tensor(_present(gone.numpy(), self.layout))
+        present &= _tensor(presence(gone.numpy(), self.layout))
         torch.where(gone, _tensor(self.fill), out, out=out)
 
     def locate(self, column: int) -> str:
@@ -166,15 +166,6 @@ def _tensor(array: np.ndarray) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
         return torch.from_numpy(array)
-
-
-def _present(gone: np.ndarray, layout: Layout) -> np.ndarray:
-    """(n, p) NaN or not, columns in order -> (n, Σ T_m) steps that are there"""
-    parts = []
-    for block, columns in zip(layout, layout.slices().values()):
-        steps = gone[:, columns].reshape(len(gone), block.n_steps, block.n_features)
-        parts.append(~steps.all(axis=2))
-    return np.concatenate(parts, axis=1)
 
 
 def _robust_scale(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

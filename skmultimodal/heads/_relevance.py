@@ -26,7 +26,9 @@ def modality_gains(blocks: list[np.ndarray], y: np.ndarray) -> np.ndarray:
     variance components, found by a minorise-maximise algorithm [1]_. Factors are
     v^(2 p). The power p, zero (all blocks equal) included, is the smallest whose
     leave-one-out error in kernel ridge regression with weights v^p is within 2 % of
-    the lowest.
+    the lowest. The square is an empirical choice: Adam's steps are as large in a quiet
+    block as in a loud one, so that a net keeps to a factor less than a kernel does
+    (``benchmarks/bench_block_scale.py``, on training rows).
 
     blocks: (n, d_m) standardised, y: (n, k) -> (M,)
 

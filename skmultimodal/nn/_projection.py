@@ -22,7 +22,8 @@ class ScaledLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(d_out))
 
     def forward(self, x: Tensor) -> Tensor:
-        return nn.functional.linear(x, self.weight * self.scale, self.bias)
+        z = nn.functional.linear(x, self.weight)  # scaled after: z is smaller than W
+        return torch.addcmul(self.bias, z, self.scale)
 
 
 class ModalityTokens(nn.Module):
