@@ -13,17 +13,17 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmultimodal.encoders._base import ColumnEncoder
 from skmultimodal.encoders._columns import Column, Parts
-from skmultimodal.encoders._image_features import classical_features
-from skmultimodal.encoders._pictures import (
+from skmultimodal.encoders._reduction import Reduction
+from skmultimodal.encoders.decoding._image import (
     MAX_PIXELS,
     Decoder,
     PictureError,
     decode_all,
     learn_ranges,
 )
-from skmultimodal.encoders._pretrained import check_same_weights, source
-from skmultimodal.encoders._reduction import Reduction
-from skmultimodal.encoders._vision import VisionModel, load_vision_model
+from skmultimodal.encoders.features._image import classical_features
+from skmultimodal.encoders.pretrained._image import VisionModel, load_vision_model
+from skmultimodal.encoders.pretrained._loading import check_same_weights, source
 
 _CHUNK = 256  # pictures decoded before they become features
 

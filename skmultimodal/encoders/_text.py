@@ -11,10 +11,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmultimodal.encoders._base import ColumnEncoder
 from skmultimodal.encoders._columns import Column, Parts
-from skmultimodal.encoders._pretrained import check_same_weights, source
 from skmultimodal.encoders._reduction import Reduction
-from skmultimodal.encoders._sentences import SentenceModel, load_sentence_model
-from skmultimodal.encoders._text_features import NGramFeatures
+from skmultimodal.encoders.features._text import NGramFeatures
+from skmultimodal.encoders.pretrained._loading import check_same_weights, source
+from skmultimodal.encoders.pretrained._text import SentenceModel, load_sentence_model
 
 
 class TextEncoder(ColumnEncoder):

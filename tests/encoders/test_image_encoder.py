@@ -464,9 +464,9 @@ def test_a_folder_without_preprocessing_says_so(folder, picture, tmp_path):
 def test_an_absent_package_gives_the_install_line(folder, picture, monkeypatch):
     import sys
 
-    from skmultimodal.encoders import _vision
+    from skmultimodal.encoders.pretrained import _image
 
-    _vision._from_transformers.cache_clear()
+    _image._from_transformers.cache_clear()
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ImportError, match=r"pip install 'skmultimodal\[image\]'"):
         ImageEncoder(model=str(folder)).fit([picture])

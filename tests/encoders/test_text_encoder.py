@@ -219,9 +219,9 @@ def test_cuda_asked_for_and_not_there(monkeypatch):
 def test_an_absent_package_gives_the_install_line(bert, monkeypatch):
     import sys
 
-    from skmultimodal.encoders import _sentences
+    from skmultimodal.encoders.pretrained import _text
 
-    _sentences._load.cache_clear()
+    _text._load.cache_clear()
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(ImportError, match=r"pip install 'skmultimodal\[text\]'"):
         TextEncoder(model=str(bert)).fit(TEXTS)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skmultimodal._optional import import_optional
-from skmultimodal.encoders._pretrained import (
+from skmultimodal.encoders.pretrained._loading import (
     check_source,
     load_failure,
     resolve_device,

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from skmultimodal._optional import import_optional
-from skmultimodal.encoders._pictures import Decoder
-from skmultimodal.encoders._pretrained import (
+from skmultimodal.encoders.decoding._image import Decoder
+from skmultimodal.encoders.pretrained._loading import (
     check_source,
     load_failure,
     resolve_device,

@@ -1,0 +1,1 @@
+"""From a cell to what it holds: pixels, waves, frames."""

@@ -1,0 +1,1 @@
+"""What the encoders see by default: descriptions that download nothing."""

@@ -1,0 +1,1 @@
+"""Pretrained networks: found, checked, loaded once a process, kept out of pickles."""
