@@ -35,6 +35,7 @@ from skmultimodal.heads._training import (
     refuse_scoring,
     train_network,
 )
+from skmultimodal.nn import TEMPORAL
 
 _PREDICT_ROWS = 1024
 _FEWEST_ROWS = 8  # products of fewer rows take another path and round otherwise
@@ -49,6 +50,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
 
     _parameter_constraints: ClassVar[dict] = {
         "fusion": [str, NeuralFusion, type],
+        "temporal": [StrOptions(set(TEMPORAL))],
         "embed_dim": [Interval(Integral, 1, None, closed="left")],
         "hidden_layer_sizes": [
             "array-like",
@@ -219,6 +221,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             float(self.modality_dropout),
             self._count_outputs(target),
             self._gains(x, inputs, target),
+            self.temporal,
         )
         return recipe, inputs
 

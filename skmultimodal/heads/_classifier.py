@@ -82,6 +82,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         self,
         fusion: Any = "concat",
         *,
+        temporal: str = "mean",
         embed_dim: int = 64,
         hidden_layer_sizes: Any = (128,),
         dropout: float = 0.3,
@@ -107,6 +108,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         verbose: int = 0,
     ):
         self.fusion = fusion
+        self.temporal = temporal
         self.embed_dim = embed_dim
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout

@@ -32,6 +32,7 @@ class Recipe:
     modality_dropout: float
     n_outputs: int
     gains: tuple[float, ...]  # of the blocks, in the order of the layout
+    temporal: str = "mean"
 
     def build(self) -> FusionNetwork:
         return FusionNetwork(self)
@@ -49,7 +50,15 @@ class FusionNetwork(nn.Module):
         self.steps = step_slices(layout)
         self.tokens = PerModality(
             {
-                b.name: ModalityTokens(b.n_steps, b.n_features, d, b.is_sequence, gain)
+                b.name: ModalityTokens(
+                    b.n_steps,
+                    b.n_features,
+                    d,
+                    b.is_sequence,
+                    gain,
+                    recipe.temporal,
+                    recipe.dropout,
+                )
                 for b, gain in zip(layout, recipe.gains)
             }
         )

@@ -11,6 +11,12 @@ fusion : str or NeuralFusion, default="concat"
     How modalities are put together: the name of a fusion with its defaults, or a
     specification such as ``BottleneckFusion(n_tokens=8)``, whose parameters can be
     searched (``fusion__n_tokens``).
+temporal : {"mean", "attention", "lstm", "gru", "transformer"}, default="mean"
+    What the steps of a sequence learn from each other before the fusion. "mean" hands
+    them on as they are, "attention" weights them, "lstm" and "gru" run over them in
+    both directions, "transformer" is a layer of self-attention. A fusion that wants one
+    vector a modality takes the mean of the steps. Absent steps take no part. Where X
+    has no sequence block there is nothing to do, whatever is asked for.
 embed_dim : int, default=64
     Width of a token, the same for all modalities.
 hidden_layer_sizes : int or sequence of int, default=(128,)

@@ -67,6 +67,7 @@ class FusionRegressor(RegressorMixin, FusionHead):
         self,
         fusion: Any = "concat",
         *,
+        temporal: str = "mean",
         embed_dim: int = 64,
         hidden_layer_sizes: Any = (128,),
         dropout: float = 0.3,
@@ -91,6 +92,7 @@ class FusionRegressor(RegressorMixin, FusionHead):
         verbose: int = 0,
     ):
         self.fusion = fusion
+        self.temporal = temporal
         self.embed_dim = embed_dim
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout

@@ -6,15 +6,18 @@ from skmultimodal.nn._mlp import MLP, WideDeep
 from skmultimodal.nn._per_modality import PerModality
 from skmultimodal.nn._pooling import pool_tokens
 from skmultimodal.nn._projection import ModalityTokens, ScaledLinear
+from skmultimodal.nn._temporal import TEMPORAL, make_temporal
 
 __all__ = [
     "MLP",
+    "TEMPORAL",
     "Attention",
     "Dropout",
     "ModalityTokens",
     "PerModality",
     "ScaledLinear",
     "WideDeep",
+    "make_temporal",
     "modality_dropout",
     "pool_tokens",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from skmultimodal.nn._temporal import make_temporal
+
 
 class ScaledLinear(nn.Module):
     """Linear layer gain W x / √d_in + b: a wide block is no louder than a narrow one.
@@ -27,22 +29,42 @@ class ScaledLinear(nn.Module):
 
 
 class ModalityTokens(nn.Module):
-    """Tokens of one modality; a learned one stands where a step is absent."""
+    """Tokens of one modality; a learned one stands where a step is absent.
+
+    The steps of a sequence go through a temporal encoder. The gain then stands behind
+    it, where no normalisation can undo it.
+    """
+
+    gain: Tensor
 
     def __init__(
-        self, n_steps: int, d_in: int, d: int, is_sequence: bool, gain: float = 1.0
+        self,
+        n_steps: int,
+        d_in: int,
+        d: int,
+        is_sequence: bool,
+        gain: float = 1.0,
+        temporal: str = "mean",
+        dropout: float = 0.0,
     ):
         super().__init__()
         self.n_steps, self.d_in = n_steps, d_in
-        self.project = ScaledLinear(d_in, d, gain)
+        self.encodes = is_sequence and temporal != "mean"
+        self.project = ScaledLinear(d_in, d, 1.0 if self.encodes else gain)
         self.missing = nn.Parameter(torch.zeros(d))
         self.position = (
             nn.Parameter(0.02 * torch.randn(n_steps, d)) if is_sequence else None
         )
+        if self.encodes:
+            self.temporal = make_temporal(temporal, d, dropout)
+            self.register_buffer("gain", torch.tensor(float(gain)))
 
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
         """x: (n, T * d_in), present: (n, T) -> (n, T, d)"""
         z = self.project(x.reshape(len(x), self.n_steps, self.d_in))
+        here = present.unsqueeze(2)
         if self.position is not None:
             z = z + self.position
-        return torch.where(present.unsqueeze(2), z, self.missing)
+        if self.encodes:
+            z = self.temporal(z.masked_fill(~here, 0), present) * self.gain
+        return torch.where(here, z, self.missing)
