@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib import metadata
 from types import ModuleType
 
 
@@ -20,3 +21,11 @@ def import_optional(module: str, *, extra: str, purpose: str) -> ModuleType:
             f"{purpose} needs the package {module!r}, which {state}. Install it with "
             f"`pip install 'skmultimodal[{extra}]'`."
         ) from error
+
+
+def library_version(package: str) -> str | None:
+    """The version of an installed package, without importing it."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

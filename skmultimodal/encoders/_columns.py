@@ -13,6 +13,8 @@ import pandas as pd
 
 from skmultimodal._cells import is_missing, to_pandas
 
+Sequences = list[np.ndarray]  # of shapes (T, d), one a part
+
 
 @dataclass(frozen=True)
 class Column:
@@ -138,6 +140,8 @@ def _key(part: Any) -> Hashable:
 
 def gather(parts: Parts, features: np.ndarray, n_rows: int) -> np.ndarray:
     """Give each row the mean over its readable parts, NaN where it has none."""
+    if len(parts.rows) == n_rows == len(features) and _in_order(parts):
+        return features
     out = np.full((n_rows, features.shape[1]), np.nan, dtype=np.float32)
     readable = ~np.isnan(features).any(axis=1)[parts.which]
     rows, which = parts.rows[readable], parts.which[readable]
@@ -147,3 +151,32 @@ def gather(parts: Parts, features: np.ndarray, n_rows: int) -> np.ndarray:
     for row in np.flatnonzero(counts > 1):
         out[row] = features[which[rows == row]].mean(axis=0)
     return out
+
+
+def _in_order(parts: Parts) -> bool:
+    """Whether part k stands in row k and nowhere else."""
+    every = np.arange(len(parts.rows))
+    return bool((parts.rows == every).all() and (parts.which == every).all())
+
+
+def longest(parts: Parts, sequences: Sequences, n_rows: int) -> int:
+    """The most steps of a row."""
+    lengths = np.array([len(steps) for steps in sequences])
+    return int(np.bincount(parts.rows, lengths[parts.which], minlength=n_rows).max())
+
+
+def gather_steps(
+    parts: Parts, sequences: Sequences, n_rows: int, n_steps: int, width: int
+) -> np.ndarray:
+    """Give each row the steps of its parts one after the other, NaN behind them.
+
+    (n_rows, n_steps * width); what is longer is cut off.
+    """
+    out = np.full((n_rows, n_steps, width), np.nan, dtype=np.float32)
+    filled = np.zeros(n_rows, dtype=int)
+    for row, part in zip(parts.rows, parts.which):
+        start = filled[row]
+        steps = sequences[part][: n_steps - start]
+        out[row, start : start + len(steps)] = steps
+        filled[row] += len(steps)
+    return out.reshape(n_rows, n_steps * width)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
+_ROWS = 4096
+
 
 def own_random_state(random_state: Any) -> Any:
     """Fresh entropy for None, for which scikit-learn takes NumPy's global state."""
@@ -30,4 +32,9 @@ class Reduction:
 
     def transform(self, features: np.ndarray) -> np.ndarray:
         """Features (n, k), float32."""
-        return np.asarray((features - self.mean) @ self.components, dtype=np.float32)
+        shape = len(features), self.components.shape[1]
+        out = np.empty(shape, dtype=np.float32)
+        for start in range(0, len(out), _ROWS):  # a copy of a part, not of the whole
+            part = slice(start, start + _ROWS)
+            out[part] = (features[part] - self.mean) @ self.components
+        return out

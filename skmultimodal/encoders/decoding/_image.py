@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import io
-import os
+import functools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from skmultimodal.encoders.decoding._files import (
+    MediaError,
+    is_bytes,
+    is_path,
+    open_media,
+    shown,
+)
+
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs
+MAX_BYTES = 2**30
+_RASTER = (
+    *("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "TIFF", "WEBP", "AVIF", "HEIF"),
+    *("JPEG2000", "PPM", "ICO", "ICNS", "PCX", "SGI", "TGA", "DDS", "QOI", "SPIDER"),
+)
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-
-
-class PictureError(ValueError):
-    """A picture that cannot be read: what was found, and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,8 @@ class Decoder:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     resample: int = Image.Resampling.BILINEAR
     shortest_edge: int | None = None  # keep the proportions, whatever `size` says
+    max_bytes: int = MAX_BYTES
+    root: str | None = None
 
     def __call__(self, cell: Any) -> np.ndarray:
         """(h, w, 3) float32 in [0, 1]."""
@@ -42,7 +51,7 @@ class Decoder:
         if isinstance(cell, Image.Image):
             picture = self._read(cell, cell)
         else:
-            with _open(cell) as image:
+            with self._open(cell) as file, self._identified(file, cell) as image:
                 picture = self._read(image, cell)
         if isinstance(picture, np.ndarray):
             return self._resized_array(picture)
@@ -50,6 +59,31 @@ class Decoder:
         if (picture.height, picture.width) != size:
             picture = picture.resize(size[::-1], Image.Resampling(self.resample))
         return np.asarray(picture, dtype=np.float32) / 255
+
+    def _open(self, cell: Any) -> BinaryIO:
+        if not (is_path(cell) or is_bytes(cell)):
+            raise MediaError(
+                f"found {type(cell).__name__}; expected a path, bytes, a PIL image or "
+                "an array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
+            )
+        return open_media(
+            cell, root=self.root, max_bytes=self.max_bytes, noun="picture"
+        )
+
+    def _identified(self, file: BinaryIO, cell: Any) -> Image.Image:
+        """The picture in a file, not decoded yet."""
+        try:
+            return Image.open(file, formats=_formats())
+        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            raise MediaError(
+                f"{shown(cell)} is larger than Pillow's limit ({error}). Shrink it, or "
+                "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
+            ) from error
+        except Exception as error:
+            raise MediaError(
+                f"{shown(cell)} is no picture that Pillow can read ({_reason(error)}). "
+                "Convert it to PNG or JPEG"
+            ) from error
 
     def _read(self, image: Image.Image, cell: Any) -> Image.Image | np.ndarray:
         """An upright RGB picture, decoded if it is not too large."""
@@ -59,11 +93,11 @@ class Decoder:
             image.draft(None, (2 * width, 2 * height))
         try:
             return self._upright(image)
-        except PictureError:
+        except MediaError:
             raise
         except Exception as error:
-            raise PictureError(
-                f"{_shown(cell)} is broken or truncated ({_reason(error)}). "
+            raise MediaError(
+                f"{shown(cell)} is broken or truncated ({_reason(error)}). "
                 "Restore the file"
             ) from error
 
@@ -75,13 +109,13 @@ class Decoder:
 
     def _check_pixels(self, cell: Any, size: tuple[int, int]) -> None:
         if size[0] * size[1] > self.max_pixels:
-            raise PictureError(
-                f"{_shown(cell)} has {size[0]} x {size[1]} pixels, more than "
+            raise MediaError(
+                f"{shown(cell)} has {size[0]} x {size[1]} pixels, more than "
                 f"max_pixels={self.max_pixels}. Shrink it, or raise max_pixels if you "
                 "trust it"
             )
         if 0 in size:
-            raise PictureError(f"{_shown(cell)} has no pixels: size {size}")
+            raise MediaError(f"{shown(cell)} has no pixels: size {size}")
 
     def _upright(self, image: Image.Image) -> Image.Image | np.ndarray:
         """RGB as the camera was held; an array where eight bits would lose some."""
@@ -106,7 +140,7 @@ class Decoder:
         low, high = value_range(array.dtype, self.ranges)
         picture = (array.astype(np.float32) - low) / (high - low)
         if not np.isfinite(picture).all():
-            raise PictureError("an array holds NaN or infinite values. Fill them")
+            raise MediaError("an array holds NaN or infinite values. Fill them")
         picture = picture.clip(0, 1)
         if picture.shape[2] == 4:
             alpha = picture[:, :, 3:]
@@ -130,60 +164,15 @@ class Decoder:
         return np.stack(channels, axis=2)
 
 
-def _open(cell: Any) -> Image.Image:
-    """Open a file or bytes without decoding them."""
-    if isinstance(cell, (bytes, bytearray, memoryview)):
-        source: Any = io.BytesIO(cell)
-    elif isinstance(cell, (str, PurePath)):
-        source = _file(os.fspath(cell))
-    else:
-        raise PictureError(
-            f"found {type(cell).__name__}; expected a path, bytes, a PIL image or an "
-            "array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
-        )
-    try:
-        return Image.open(source)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(
-            f"{_shown(cell)} is larger than Pillow's limit ({error}). Shrink it, or "
-            "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
-        ) from error
-    except Exception as error:
-        raise PictureError(
-            f"{_shown(cell)} is no picture that Pillow can read ({_reason(error)}). "
-            "Convert it to PNG or JPEG"
-        ) from error
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Formats that hold pixels; Pillow also has some that run another program."""
+    Image.init()
+    return tuple(name for name in _RASTER if name in Image.OPEN)
 
 
 def _is_nested(cell: Any) -> bool:
     return isinstance(cell, (list, tuple))
-
-
-def _file(name: str) -> str:
-    path = Path(name).expanduser()
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:
-        found = "does not exist" if isinstance(error, FileNotFoundError) else str(error)
-        raise PictureError(
-            f"the file {name!r:.200} {found} (relative paths start at "
-            f"{os.getcwd()!r}). Correct the path"
-        ) from None
-    if path.is_dir():
-        raise PictureError(f"{name!r} is a folder, expected the path of a picture")
-    if status.st_size == 0:
-        raise PictureError(f"the file {name!r} is empty. Restore it")
-    return str(path)
-
-
-def _shown(cell: Any) -> str:
-    if isinstance(cell, (str, PurePath)):
-        return f"the file {os.fspath(cell)!r}"
-    if isinstance(cell, (bytes, bytearray, memoryview)):
-        return f"a cell of {len(cell)} bytes"
-    if isinstance(cell, np.ndarray):
-        return f"an array of shape {cell.shape}"
-    return f"a picture of type {type(cell).__name__}"
 
 
 def _reason(error: Exception) -> str:
@@ -205,7 +194,7 @@ def check_array_shape(array: np.ndarray) -> None:
     hint = ""
     if array.ndim == 3 and array.shape[0] in (1, 3, 4):
         hint = ". Channels stand last here: np.moveaxis(picture, 0, -1)"
-    raise PictureError(
+    raise MediaError(
         f"found an array of shape {array.shape} and dtype {array.dtype}; expected "
         f"numbers of shape (h, w), (h, w, 1), (h, w, 3) or (h, w, 4){hint}"
     )
@@ -259,13 +248,13 @@ def _snapped(low: float, high: float) -> tuple[float, float]:
 
 def decode_all(
     cells: Sequence[Any], decoder: Decoder, threads: int
-) -> list[np.ndarray | PictureError]:
+) -> list[np.ndarray | MediaError]:
     """Each picture, or the error that it gave."""
 
-    def attempt(cell: Any) -> np.ndarray | PictureError:
+    def attempt(cell: Any) -> np.ndarray | MediaError:
         try:
             return decoder(cell)
-        except PictureError as error:
+        except MediaError as error:
             return error
 
     if threads == 1 or len(cells) < 2:

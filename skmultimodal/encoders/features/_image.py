@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+FEATURES_VERSION = 1  # part of the key of stored features: other numbers, other version
 N_ORIENTATIONS = 9
 N_DIRECTIONS = 24
 _COLOUR_BINS = 4
@@ -20,6 +21,17 @@ def classical_features(pictures: np.ndarray) -> np.ndarray:
             for start in range(0, len(pictures), _CHUNK)
         ]
     return torch.cat(chunks).numpy()
+
+
+def classical_tokens(pictures: np.ndarray, grid: int) -> np.ndarray:
+    """Features (n, grid ** 2, d) of the tiles of square pictures (n, s, s, 3)."""
+    n, side = len(pictures), pictures.shape[1] // grid
+    kept = pictures[:, : side * grid, : side * grid]
+    tiles = kept.reshape(n, grid, side, grid, side, 3).swapaxes(2, 3)
+    features = classical_features(
+        np.ascontiguousarray(tiles).reshape(n * grid**2, side, side, 3)
+    )
+    return features.reshape(n, grid**2, -1)
 
 
 def _features(pictures: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.utils.extmath import randomized_svd
 
 from skmultimodal.encoders._reduction import own_random_state
+
+_WORD = re.compile(r"(?u)\b\w+\b")
 
 
 class NGramFeatures:
@@ -47,13 +51,23 @@ class NGramFeatures:
         blocks = [vectorizer.transform(texts) for vectorizer in self.vectorizers]
         return np.asarray(sparse.hstack(blocks, format="csr") @ self.components)
 
+    def word_features(self, texts: Sequence[str], most: int) -> list[np.ndarray]:
+        """Features (T, k) of the words of each text, the first `most` of them.
+
+        A word is described as a text of its own; a text without words is one step.
+        """
+        words = [_WORD.findall(text)[:most] or [text] for text in texts]
+        known = {word: k for k, word in enumerate(dict.fromkeys(chain(*words)))}
+        table = self.transform(list(known))
+        return [table[[known[word] for word in found]] for found in words]
+
     def _fit_vectorizers(self, texts: list[str]) -> sparse.csr_matrix | None:
         blocks = []
         for analyzer, ngram_range in (("word", (1, 2)), ("char_wb", (3, 5))):
             vectorizer = TfidfVectorizer(
                 analyzer=analyzer,
                 ngram_range=ngram_range,
-                token_pattern=r"(?u)\b\w+\b" if analyzer == "word" else None,
+                token_pattern=_WORD.pattern if analyzer == "word" else None,
                 sublinear_tf=True,
                 max_features=self.max_features,
                 dtype=np.float32,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import json
-import re
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,14 +18,16 @@ from skmultimodal._optional import import_optional
 from skmultimodal.encoders.decoding._image import Decoder
 from skmultimodal.encoders.pretrained._loading import (
     check_source,
+    half_precision,
+    is_factory,
+    load_factory,
     load_failure,
+    on_device,
     resolve_device,
     stamp,
     untouched_rng,
     weights_hash,
 )
-
-_FACTORY = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 class Preprocessing:
@@ -113,37 +114,63 @@ class VisionModel:
             return decoder
         return self.preprocessing.decoder(decoder)
 
-    def encode(self, pictures: Sequence[np.ndarray], batch_size: int) -> np.ndarray:
-        """Features (n, d) of pictures (h, w, 3) in [0, 1], float32."""
+    def encode(
+        self, pictures: Sequence[np.ndarray], batch_size: int, grid: int | None = None
+    ) -> np.ndarray:
+        """Features (n, d), or (n, grid ** 2, d), of pictures (h, w, 3) in [0, 1]."""
         found = []
-        with torch.inference_mode(), untouched_rng():
+        with torch.inference_mode(), untouched_rng(), half_precision(self.device):
             for start in range(0, len(pictures), batch_size):
                 batch = np.stack(
                     [self._prepared(p) for p in pictures[start : start + batch_size]]
                 )
                 x = torch.from_numpy(np.ascontiguousarray(batch.transpose(0, 3, 1, 2)))
-                found.append(self._forward(x.to(self.device)).float().cpu().numpy())
+                out = self._forward(on_device(x, self.device), grid)
+                found.append(out.float().cpu().numpy())
         return np.concatenate(found)
 
     def _prepared(self, picture: np.ndarray) -> np.ndarray:
         return picture if self.preprocessing is None else self.preprocessing(picture)
 
-    def _forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(n, 3, h, w) to (n, d)."""
+    def _forward(self, x: torch.Tensor, grid: int | None) -> torch.Tensor:
+        """(n, 3, h, w) to (n, d), or to (n, grid ** 2, d)."""
         if self.preprocessing is None:
             out = self.module(x)
+        elif grid is not None:
+            inner = getattr(self.module, "vision_model", self.module)
+            out = inner(pixel_values=x)
         elif (embed := getattr(self.module, "get_image_features", None)) is not None:
             out = embed(pixel_values=x)
         else:
             out = self.module(pixel_values=x)
         if not isinstance(out, torch.Tensor):
-            pooled = getattr(out, "pooler_output", None) if self.pooled else None
+            whole = self.pooled and grid is None
+            pooled = getattr(out, "pooler_output", None) if whole else None
             out = out.last_hidden_state if pooled is None else pooled
-        if out.ndim == 4:  # (n, d, h, w)
-            return out.mean(dim=(2, 3))
-        if out.ndim == 3:  # (n, tokens, d)
-            return out.mean(dim=1)
-        return out
+        return _mean(out) if grid is None else _on_grid(out, grid)
+
+
+def _mean(out: torch.Tensor) -> torch.Tensor:
+    """Maps (n, d, h, w) or tokens (n, T, d) to (n, d)."""
+    if out.ndim == 4:
+        return out.mean(dim=(2, 3))
+    return out.mean(dim=1) if out.ndim == 3 else out
+
+
+def _on_grid(out: torch.Tensor, grid: int) -> torch.Tensor:
+    """Maps (n, d, h, w) or tokens of patches (n, T, d) to (n, grid ** 2, d)."""
+    if out.ndim == 2:
+        raise ValueError(
+            "output='sequence' needs a model that gives maps (n, d, h, w) or tokens "
+            f"(n, T, d); this one gives one vector a picture, {tuple(out.shape)}. Take "
+            "output='pooled'."
+        )
+    if out.ndim == 3:
+        side = math.isqrt(out.shape[1])  # what stands before the patches is no patch
+        patches = out[:, out.shape[1] - side**2 :].transpose(1, 2)
+        out = patches.unflatten(2, (side, side))
+    cells = nn.functional.adaptive_avg_pool2d(out, grid)  # (n, d, grid, grid)
+    return cells.flatten(2).transpose(1, 2)
 
 
 def load_vision_model(
@@ -151,7 +178,7 @@ def load_vision_model(
 ) -> VisionModel:
     """Load a folder, hub name or factory; clones of an encoder share what is loaded."""
     where = resolve_device(device, owner)
-    if _FACTORY.fullmatch(model) and not Path(model).exists():
+    if is_factory(model):
         return _from_factory(model, where, owner)
     check_source(model, owner)
     return _from_transformers(model, stamp(model), where, local_files_only, owner)
@@ -159,24 +186,7 @@ def load_vision_model(
 
 @functools.lru_cache(maxsize=2)
 def _from_factory(model: str, device: str, owner: str) -> VisionModel:
-    module_name, _, function = model.partition(":")
-    try:
-        factory: Any = importlib.import_module(module_name)
-        for name in function.split("."):
-            factory = getattr(factory, name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(
-            f"{owner}: model={model!r} reads as 'package.module:function', but it "
-            f"cannot be imported ({error})."
-        ) from error
-    with untouched_rng(seed=0):
-        module = factory()
-    if not isinstance(module, nn.Module):
-        raise TypeError(
-            f"{owner}: model={model!r} returned {type(module).__name__}, expected an "
-            "nn.Module."
-        )
-    return VisionModel(module, None, device)
+    return VisionModel(load_factory(model, owner), None, device)
 
 
 @functools.lru_cache(maxsize=2)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+_FACTORY = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)(?:@(.+))?")
 
 
 def resolve_device(device: str, owner: str) -> str:
@@ -62,6 +68,54 @@ def _check_folder(model: str, owner: str) -> None:
         )
 
 
+def is_factory(model: str) -> bool:
+    """Whether a name reads as ``"package.module:function"`` and is no folder."""
+    return _FACTORY.fullmatch(model) is not None and not Path(model).exists()
+
+
+def load_factory(model: str, owner: str) -> nn.Module:
+    """The module that ``"package.module:function"`` returns.
+
+    Behind an ``@`` may stand the file of a state that is put into it.
+    """
+    match = _FACTORY.fullmatch(model)
+    assert match is not None
+    module_name, function, state = match.groups()
+    try:
+        factory: Any = importlib.import_module(module_name)
+        for name in function.split("."):
+            factory = getattr(factory, name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"{owner}: model={model!r} reads as 'package.module:function', but it "
+            f"cannot be imported ({error})."
+        ) from error
+    with untouched_rng(seed=0):
+        module = factory()
+    if not isinstance(module, nn.Module):
+        raise TypeError(
+            f"{owner}: model={model!r} returned {type(module).__name__}, expected an "
+            "nn.Module."
+        )
+    if state is not None:
+        module.load_state_dict(load_file(state))
+    return module
+
+
+def on_device(x: Tensor, device: str) -> Tensor:
+    """x on the device a model runs on; to CUDA through pinned memory."""
+    if device.startswith("cuda"):
+        return x.pin_memory().to(device, non_blocking=True)
+    return x.to(device)
+
+
+def half_precision(device: str) -> contextlib.AbstractContextManager[Any]:
+    """Half precision where it is quicker: on CUDA."""
+    if device.startswith("cuda"):
+        return torch.autocast("cuda", dtype=torch.float16)
+    return contextlib.nullcontext()
+
+
 def load_failure(model: str, owner: str, offline: bool, error: Exception) -> OSError:
     """The error for a model that does not load, with what to do about it."""
     if Path(model).is_dir():
@@ -72,15 +126,21 @@ def load_failure(model: str, owner: str, offline: bool, error: Exception) -> OSE
     else:
         remedy = (
             "Give the folder of a saved model, or a hub name that can be downloaded "
-            "or is in the local cache"
-            + (
-                " (local_files_only=True looks only there; False downloads)."
-                if offline
-                else "; check the name and the network."
-            )
+            "or is in the local cache" + _about_network(offline)
         )
     reason = str(error).strip().split("\n")[0]
     return OSError(f"{owner}: model={model!r} could not be loaded ({reason}). {remedy}")
+
+
+def _about_network(offline: bool) -> str:
+    if offline:
+        return " (local_files_only=True looks only there; False downloads)."
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        return (
+            " (HF_HUB_OFFLINE is set, so nothing is downloaded; unset it, or download "
+            "the model where there is a network, with `hf download`)."
+        )
+    return "; check the name and the network."
 
 
 def weights_hash(module: nn.Module) -> str:

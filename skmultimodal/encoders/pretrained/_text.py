@@ -11,6 +11,9 @@ import numpy as np
 from skmultimodal._optional import import_optional
 from skmultimodal.encoders.pretrained._loading import (
     check_source,
+    half_precision,
+    is_factory,
+    load_factory,
     load_failure,
     resolve_device,
     stamp,
@@ -23,7 +26,7 @@ class SentenceModel:
     """A sentence-transformers model on its device, with the hash of its weights."""
 
     def __init__(self, model: Any, device: str) -> None:
-        self.model = model
+        self.module = model
         self.device = device
         self.weights = weights_hash(model)
 
@@ -31,8 +34,8 @@ class SentenceModel:
         self, texts: Sequence[str], batch_size: int, normalize: bool
     ) -> np.ndarray:
         """Embeddings (n, d), float32."""
-        with untouched_rng():
-            found = self.model.encode(
+        with untouched_rng(), half_precision(self.device):
+            found = self.module.encode(
                 list(texts),
                 batch_size=batch_size,
                 normalize_embeddings=normalize,
@@ -42,14 +45,41 @@ class SentenceModel:
             )
         return np.asarray(found, dtype=np.float32)
 
+    def encode_tokens(
+        self, texts: Sequence[str], batch_size: int, most: int
+    ) -> list[np.ndarray]:
+        """Embeddings (T, d) of the first `most` tokens of each text, float32."""
+        with untouched_rng(), half_precision(self.device):
+            found = self.module.encode(
+                list(texts),
+                batch_size=batch_size,
+                output_value="token_embeddings",
+                show_progress_bar=False,
+                device=self.device,
+            )
+        return [tokens[:most].float().cpu().numpy() for tokens in found]
+
 
 def load_sentence_model(
     model: str, *, device: str, local_files_only: bool, owner: str
 ) -> SentenceModel:
     """Load a folder or hub name; clones of an encoder share what is loaded."""
-    check_source(model, owner)
     where = resolve_device(device, owner)
+    if is_factory(model):
+        return _from_factory(model, where, owner)
+    check_source(model, owner)
     return _load(model, stamp(model), where, local_files_only, owner)
+
+
+@functools.lru_cache(maxsize=2)
+def _from_factory(model: str, device: str, owner: str) -> SentenceModel:
+    module = load_factory(model, owner)
+    if not hasattr(module, "encode"):
+        raise TypeError(
+            f"{owner}: model={model!r} returned {type(module).__name__}, expected a "
+            "SentenceTransformer."
+        )
+    return SentenceModel(module.to(device).eval().float(), device)
 
 
 @functools.lru_cache(maxsize=2)

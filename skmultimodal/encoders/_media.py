@@ -1,0 +1,269 @@
+"""Encoders that describe cell by cell: in chunks, each content once, from a store."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from skmultimodal.encoders._base import ColumnEncoder
+from skmultimodal.encoders._columns import Column, Parts, Sequences
+from skmultimodal.encoders._content import (
+    content_digest,
+    file_digest,
+    identity_digest,
+)
+from skmultimodal.encoders._reduction import Reduction
+from skmultimodal.encoders.decoding._files import MediaError, locate, root_folder
+from skmultimodal.encoders.pretrained._keeping import (
+    Kept,
+    keep_weights,
+    put_back,
+)
+from skmultimodal.encoders.pretrained._loading import check_same_weights, source
+
+if TYPE_CHECKING:
+    from skmultimodal.encoders._store import EmbeddingStore
+
+Description = np.ndarray | MediaError
+Describe = Callable[[list[Any]], Sequence[Description]]
+
+
+class Network(Protocol):
+    """A pretrained model on its device."""
+
+    @property
+    def weights(self) -> str:
+        """Hash of its weights."""
+
+
+class MediaEncoder(ColumnEncoder):
+    """Base of the encoders whose cells are described one at a time.
+
+    A subclass names its `_kind` and `_noun`, and writes `_network` (a pretrained
+    model), `_describer` and `_identity`; `_learn` where something is learned from all
+    cells before. What it is called with: `model`, `output`, `n_components`,
+    `max_steps`, `on_error`, `store`, `store_weights` and `random_state`, where it has
+    them.
+    """
+
+    _noun: str
+    _chunk = 256  # cells described at once, and written to the store at once
+    _reads_files = True  # a string is a path
+
+    model: str | os.PathLike[str] | None
+    output: str
+    n_components: Any
+    random_state: Any
+    model_id_: str | None
+    model_hash_: str | None
+
+    # What a subclass says ----------------------------------------------------------
+
+    def _learn(self, values: list[Any]) -> None:
+        """Learn, in `fit`, what describing a cell needs."""
+
+    def _network(self, name: str) -> Network:
+        """Load the model of this name."""
+        raise NotImplementedError
+
+    def _describer(self, network: Any) -> Describe:
+        """What describes a chunk of cells: (d,), (T, d) or an error for each."""
+        raise NotImplementedError
+
+    def _identity(self) -> dict[str, Any]:
+        """What decides a description, besides the cell and the weights."""
+        raise NotImplementedError
+
+    def _salt(self, value: Any) -> Any:
+        """What else decides the description of this cell."""
+        return None
+
+    def _order(self, values: list[Any]) -> Iterable[int]:
+        """The order in which cells are described."""
+        return range(len(values))
+
+    def _width(self) -> int | None:
+        """Number of components to keep, None for all."""
+        return self.n_components
+
+    # What all do -------------------------------------------------------------------
+
+    def _fit_parts(self, parts: Parts, column: Column) -> np.ndarray | Sequences:
+        self.model_id_ = self.model_hash_ = None
+        self._kept: Kept | None = None
+        if self.model is not None:
+            self.model_id_ = source(self.model, type(self).__name__)
+            network = self._network(self.model_id_)
+            self.model_hash_ = network.weights
+            if getattr(self, "store_weights", False):
+                self._kept = keep_weights(self.model_id_, network)
+        self._learn(parts.values)
+        self._raw_width = 1
+        self._reduction: Reduction | None = None
+        features = self._described(parts, column)
+        width = self._width()
+        if width is not None:
+            known = _readable(features)
+            if len(known):
+                self._reduction = Reduction(known, width, self.random_state)
+        return self._reduced(features)
+
+    def _encode_parts(self, parts: Parts, column: Column) -> np.ndarray | Sequences:
+        return self._reduced(self._described(parts, column))
+
+    def _reduced(self, features: np.ndarray | Sequences) -> np.ndarray | Sequences:
+        if self._reduction is None:
+            return features
+        if isinstance(features, np.ndarray):
+            return self._reduction.transform(features)
+        return [self._reduction.transform(steps) for steps in features]
+
+    def _described(self, parts: Parts, column: Column) -> np.ndarray | Sequences:
+        """Describe the unique parts: (n_parts, d), or a list of (T, d)."""
+        n = len(parts.values)
+        errors: dict[int, MediaError] = {}
+        rows: np.ndarray | None = None
+        steps: list[np.ndarray | None] = [None] * n
+        in_steps = getattr(self, "output", "pooled") == "sequence"
+        strict = getattr(self, "on_error", "raise") == "raise"
+
+        def found(part: int, description: Description) -> None:
+            nonlocal rows
+            if isinstance(description, Exception):
+                if strict:
+                    raise self._error(part, description, parts, column) from description
+                errors[part] = description
+            elif in_steps:
+                steps[part] = description
+            else:
+                if rows is None:
+                    shape = n, len(description)
+                    rows = np.full(shape, np.nan, dtype=np.float32)
+                rows[part] = description
+
+        self._describe_each(parts.values, found)
+        if errors and getattr(self, "on_error", "raise") == "warn":
+            self._warn(errors, parts, column)
+        if in_steps:
+            widths = (s.shape[1] for s in steps if s is not None)
+            self._raw_width = next(widths, self._raw_width)
+            empty = np.empty((0, self._raw_width), dtype=np.float32)
+            return [empty if s is None else s for s in steps]
+        if rows is None:
+            return np.full((n, self._raw_width), np.nan, dtype=np.float32)
+        self._raw_width = rows.shape[1]
+        return rows
+
+    def _describe_each(
+        self, values: list[Any], found: Callable[[int, Description], None]
+    ) -> None:
+        """Describe each cell, in chunks, those of the store taken from there."""
+        describe = self._describer(self._checked_network())
+        store = as_store(getattr(self, "store", None))
+        order = list(self._order(values))
+        if store is not None:
+            keys = self._keys(values, store)
+            first: dict[bytes, list[int]] = {}
+            for k in order:
+                if (key := keys[k]) is not None:
+                    first.setdefault(key, []).append(k)
+            same = list(first.values())
+
+            def encode(places: Sequence[int]) -> Sequence[Description]:
+                return describe([values[same[p][0]] for p in places])
+
+            def spread(place: int, description: Description) -> None:
+                for k in same[place]:
+                    found(k, description)
+
+            store._encode(list(first), encode, self._chunk, spread)
+            order = [k for k in order if keys[k] is None]
+        for start in range(0, len(order), self._chunk):
+            chunk = order[start : start + self._chunk]
+            for k, description in zip(chunk, describe([values[k] for k in chunk])):
+                found(k, description)
+
+    def _keys(self, values: list[Any], store: EmbeddingStore) -> list[bytes | None]:
+        """Key of each cell in the store; None for one that has no known content."""
+        identity = {
+            "encoder": type(self).__name__,
+            "output": getattr(self, "output", "pooled"),
+            "weights": self.model_hash_,
+            "dtype": "float32",
+            **self._identity(),
+        }
+        prefix = identity_digest(identity)
+        known: dict[Any, bytes] = {None: prefix}
+        keys: list[bytes | None] = []
+        root = root_folder(getattr(self, "root", None))
+        for value in values:
+            content = self._content(value, root, store)
+            salt = self._salt(value)
+            if salt not in known:
+                known[salt] = identity_digest({**identity, "salt": salt})
+            keys.append(None if content is None else known[salt] + content)
+        return keys
+
+    def _content(
+        self, value: Any, root: str | None, store: EmbeddingStore
+    ) -> bytes | None:
+        if not (self._reads_files and isinstance(value, (str, PurePath))):
+            return content_digest(value)
+        try:
+            path = locate(value, root, self._noun)
+            return store._file_digest(path, os.stat(path), lambda: file_digest(path))
+        except (MediaError, OSError):
+            return None  # whoever decodes it says what is wrong
+
+    def _checked_network(self) -> Any:
+        if self.model_id_ is None or self.model_hash_ is None:
+            return None
+        owner = type(self).__name__
+        name = put_back(self.model_id_, self._kept)
+        network = self._network(name)
+        check_same_weights(owner, self.model_id_, network.weights, self.model_hash_)
+        return network
+
+    def _error(
+        self, part: int, error: Exception, parts: Parts, column: Column
+    ) -> ValueError:
+        where = column.where(parts.first_rows[part])
+        return ValueError(
+            f"{type(self).__name__}: {where}: {error}; or count it as missing with "
+            "on_error='warn' or 'missing'."
+        )
+
+    def _warn(
+        self, errors: dict[int, MediaError], parts: Parts, column: Column
+    ) -> None:
+        part = min(errors)
+        warnings.warn(
+            f"{type(self).__name__}: {len(errors)} of {len(parts.values)} different "
+            f"{self._noun}s cannot be read and count as missing. The first: "
+            f"{column.where(parts.first_rows[part])}: {errors[part]}.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+
+def as_store(store: Any) -> EmbeddingStore | None:
+    """The parameter `store` of an encoder: a store, or the path of one."""
+    if store is None:
+        return None
+    from skmultimodal.encoders._store import EmbeddingStore
+
+    return store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)
+
+
+def _readable(features: np.ndarray | Sequences) -> np.ndarray:
+    """The vectors or steps to learn a reduction from: (n, d)."""
+    if not isinstance(features, np.ndarray):
+        features = np.concatenate(features)
+    most = 20_000  # principal components of so many are those of more
+    features = features[:: max(1, len(features) // most)]
+    return features[~np.isnan(features).any(axis=1)]
