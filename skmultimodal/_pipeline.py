@@ -22,6 +22,7 @@ def multimodal_pipeline(
     fusion: Any = "concat",
     sampler: Any = None,
     modalities: Any = None,
+    store: Any = None,
     memory: Any = None,
     n_jobs: int | None = None,
     **head_params: Any,
@@ -43,6 +44,9 @@ def multimodal_pipeline(
         None looks at the cells of each column. A dict overrules that column by column
         (``{"zipcode": "tabular", "photo": ImageEncoder(), "id": "drop"}``). A list of
         (name, encoder, columns) says it all.
+    store : str, path or EmbeddingStore, default=None
+        Where encoders keep what they have encoded, so that no content is encoded twice
+        by any fold, candidate or process.
     memory : str or object with the joblib.Memory interface, default=None
         Caches the fitted encoders.
     n_jobs : int, default=None
@@ -80,9 +84,11 @@ def multimodal_pipeline(
     if task not in _HEADS:
         raise ValueError(f"task={task!r} is not known; give one of {list(_HEADS)}.")
     if isinstance(modalities, list | tuple):
-        encode = ModalityTransformer(list(modalities), n_jobs=n_jobs)
+        encode = ModalityTransformer(list(modalities), store=store, n_jobs=n_jobs)
     else:
-        encode = ModalityTransformer("auto", modalities=modalities, n_jobs=n_jobs)
+        encode = ModalityTransformer(
+            "auto", modalities=modalities, store=store, n_jobs=n_jobs
+        )
     head = _HEADS[task](make_fusion(fusion), **head_params)
     if sampler is None:
         return Pipeline([("encode", encode), ("head", head)], memory=memory)

@@ -51,6 +51,7 @@ class BlockTransformer(ColumnTransformer):
     # Their part is settled: output is dense, and names tell the modality.
     sparse_threshold = 0.0
     verbose_feature_names_out = True
+    store: Any = None
 
     def get_feature_names_out(self, input_features=None):
         """Names of the encoded columns.
@@ -178,7 +179,7 @@ class BlockTransformer(ColumnTransformer):
             job = self._job(name, encoder, part, y, rows, routed_params[name])
             if fitting:
                 passes = is_passthrough(encoder)
-                encoder = passthrough_encoder() if passes else clone(encoder)
+                encoder = passthrough_encoder() if passes else self._clone(encoder)
                 job["names_in"] = self._names_in(name)
                 job["message_clsname"] = type(self).__name__
                 job["message"] = self._log_message(name, k, len(entries))
@@ -204,6 +205,16 @@ class BlockTransformer(ColumnTransformer):
             frame = self._frame(name, array, rows, X)
             results.append((frame, encoder) if fitting else frame)
         return results
+
+    def _clone(self, encoder: Any) -> Any:
+        """A copy that keeps what it encodes in our store, unless it has its own."""
+        encoder = clone(encoder)
+        if self.store is None or not hasattr(encoder, "get_params"):
+            return encoder
+        given = encoder.get_params(deep=True)
+        stores = [name for name in given if name.split("__")[-1] == "store"]
+        own = {name: self.store for name in stores if given[name] is None}
+        return encoder.set_params(**own) if own else encoder
 
     def _job(
         self, name: str, encoder: Any, part: Any, y: Any, rows: Any, params: Any

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +15,7 @@ from sklearn.base import _fit_context
 from sklearn.compose import ColumnTransformer
 from sklearn.compose._column_transformer import _check_X
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.validation import _check_n_features, check_is_fitted
 
@@ -62,6 +63,10 @@ class ModalityTransformer(BlockTransformer):
     remainder : {"drop", "passthrough"} or estimator, default="drop"
         What happens to the columns that no entry names; they become the modality
         ``remainder``.
+    store : str, path, EmbeddingStore or None, default=None
+        Where encoders keep what they have encoded, so that no content is encoded twice:
+        not in another fold, not by another candidate of a search, not by another
+        process. It is handed to the encoders that have a `store` and name none.
     n_jobs : int, default=None
         Number of encoders that run in parallel.
     transformer_weights : dict of str to float, default=None
@@ -122,6 +127,7 @@ class ModalityTransformer(BlockTransformer):
         StrOptions({AUTO}),
     ]
     _parameter_constraints["modalities"] = [dict, None]
+    _parameter_constraints["store"] = [str, os.PathLike, HasMethods("info"), None]
 
     def __init__(
         self,
@@ -129,6 +135,7 @@ class ModalityTransformer(BlockTransformer):
         *,
         modalities=None,
         remainder="drop",
+        store=None,
         n_jobs=None,
         transformer_weights=None,
         verbose=False,
@@ -136,6 +143,7 @@ class ModalityTransformer(BlockTransformer):
         self.transformers = transformers
         self.modalities = modalities
         self.remainder = remainder
+        self.store = store
         self.n_jobs = n_jobs
         self.transformer_weights = transformer_weights
         self.verbose = verbose

@@ -80,25 +80,29 @@ def _category(cell: Any) -> str:
     return str(cell)
 
 
-def string_encoder(model: Any, n_components: int, random_state: Any) -> Any:
+def string_encoder(model: Any, n_components: int, store: Any, random_state: Any) -> Any:
     """What encodes a column of many strings."""
     if model is None:
         return StringEncoder(n_components, random_state=own_random_state(random_state))
-    return ModelColumn(model, n_components, random_state)
+    return ModelColumn(model, n_components, store, random_state)
 
 
 class ModelColumn(SingleColumnTransformer):
     """`TextEncoder` with a model, as skrub wants the encoder of a column."""
 
-    def __init__(self, model=None, n_components=30, random_state=None):
+    def __init__(self, model=None, n_components=30, store=None, random_state=None):
         self.model = model
         self.n_components = n_components
+        self.store = store
         self.random_state = random_state
 
     def fit_transform(self, column, y=None):
         """Learn from a column and encode it."""
         self.encoder_ = TextEncoder(
-            self.model, n_components=self.n_components, random_state=self.random_state
+            self.model,
+            n_components=self.n_components,
+            store=self.store,
+            random_state=self.random_state,
         )
         self.input_name_ = column.name
         return self._named(column, self.encoder_.fit_transform(_strings(column)))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_is_fitted,
@@ -61,6 +61,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         Whether numbers and dates are centred, divided by their interquartile range and
         squashed smoothly into (-3, 3), as skrub's ``SquashingScaler`` does. Without,
         large numbers (unix seconds) are rounded by the cast to float32.
+    store : str, path, EmbeddingStore or None, default=None
+        Where the embeddings of `model` are kept, so that no string is encoded twice.
     n_jobs : int or None, default=None
         Columns encoded at once.
     random_state : int, RandomState instance or None, default=None
@@ -112,6 +114,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         "cardinality_threshold": [Interval(Integral, 0, None, closed="left")],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "scale": ["boolean"],
+        "store": [str, os.PathLike, HasMethods("info"), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -123,6 +126,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         cardinality_threshold=40,
         n_components=30,
         scale=True,
+        store=None,
         n_jobs=None,
         random_state=None,
     ):
@@ -130,6 +134,7 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         self.cardinality_threshold = cardinality_threshold
         self.n_components = n_components
         self.scale = scale
+        self.store = store
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -306,7 +311,9 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         }
         few = [k for k, n in counts.items() if n < self.cardinality_threshold]
         many = [k for k in counts if k not in few]
-        strings = string_encoder(self.model, self.n_components, self.random_state)
+        strings = string_encoder(
+            self.model, self.n_components, self.store, self.random_state
+        )
         blocks = ((OneHotBlock(), few), (StringBlock(strings, self.n_jobs), many))
         return [(block, columns) for block, columns in blocks if columns]
 

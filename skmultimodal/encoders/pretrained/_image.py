@@ -23,6 +23,7 @@ from skmultimodal.encoders.pretrained._loading import (
     load_factory,
     load_failure,
     on_device,
+    quiet_loading,
     resolve_device,
     stamp,
     untouched_rng,
@@ -197,7 +198,7 @@ def _from_transformers(
         "transformers", extra="image", purpose=f"{owner}(model=...)"
     )
     try:
-        with untouched_rng(seed=0):
+        with untouched_rng(seed=0), quiet_loading():
             module, info = package.AutoModel.from_pretrained(
                 model,
                 use_safetensors=True,

@@ -17,6 +17,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from skmultimodal._optional import import_optional
+
 _FACTORY = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_][\w.]*)(?:@(.+))?")
 
 
@@ -161,6 +163,21 @@ def check_same_weights(owner: str, model: str, found: str, fitted: str) -> None:
             f"is found there now has weights {found}. Put the model of the fit back, "
             "or fit again."
         )
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Load a transformers model without its progress bar."""
+    logging = import_optional(
+        "transformers.utils.logging", extra="text", purpose="a pretrained model"
+    )
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 @contextmanager

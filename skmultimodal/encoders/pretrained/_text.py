@@ -15,6 +15,7 @@ from skmultimodal.encoders.pretrained._loading import (
     is_factory,
     load_factory,
     load_failure,
+    quiet_loading,
     resolve_device,
     stamp,
     untouched_rng,
@@ -91,7 +92,7 @@ def _load(
     )
     try:
         # a checkpoint may lack weights that are not used: the same ones each time
-        with untouched_rng(seed=0):
+        with untouched_rng(seed=0), quiet_loading():
             loaded = package.SentenceTransformer(
                 model,
                 device=device,
