@@ -16,7 +16,8 @@ from sklearn.base import clone
 from sklearn.utils import get_tags
 
 from skmultimodal._layout import SEPARATOR, check_modality_name
-from skmultimodal.compose._cell_kinds import FOREIGN, KINDS, Finding, column_kind
+from skmultimodal.compose._array_kinds import Finding
+from skmultimodal.compose._cell_kinds import FOREIGN, KINDS, column_kind
 
 TABULAR = "tabular"
 DROPPED = "dropped"
@@ -26,11 +27,30 @@ _RESERVED = {
     "modalities",
     "remainder",
     "n_jobs",
+    "store",
     "transformer_weights",
     "verbose",
     DROPPED,
 }
 Entry = tuple[str, Any, Any]
+_CLASSES = {
+    "tabular": "TabularEncoder",
+    "text": "TextEncoder",
+    "image": "ImageEncoder",
+    "audio": "AudioEncoder",
+    "video": "VideoEncoder",
+    "series": "SeriesEncoder",
+    "precomputed": "PrecomputedEncoder",
+}
+# What a guess may be instead, and what to give for it.
+_INSTEAD = {
+    "image": ("pictures", "'image'"),
+    "audio": ("sound of a rate that you know", "AudioEncoder(sample_rate=...)"),
+    "video": ("frames of a video", "'video'"),
+    "series": ("series (time, or time x channel)", "'series'"),
+    "precomputed": ("embeddings", "'precomputed'"),
+    "other": ("measurements of another kind", "MyEncoder()"),
+}
 
 
 @dataclass(frozen=True)
@@ -40,8 +60,8 @@ class Modality:
     Parameters
     ----------
     kind : str
-        ``"tabular"``, ``"text"``, ``"image"``, ``"precomputed"``, ``"drop"``, or the
-        class of an encoder that was given.
+        ``"tabular"``, ``"text"``, ``"image"``, ``"audio"``, ``"video"``, ``"series"``,
+        ``"precomputed"``, ``"drop"``, or the class of an encoder that was given.
     columns : list
         Names of the columns, or their positions where X has no names.
     reason : str
@@ -99,8 +119,7 @@ def _check_given(given: Mapping[Any, Any], labels: list[Any]) -> dict[Any, Any]:
         if isinstance(kind, str) and kind not in KINDS:
             raise ValueError(
                 f"modalities={{{label!r}: {kind!r}}}: unknown kind {kind!r}. Known are "
-                f"{', '.join(map(repr, KINDS))}, and an encoder of your own (for "
-                "sound, video or series)."
+                f"{', '.join(map(repr, KINDS))}, and an encoder of your own."
             )
         is_encoder = hasattr(kind, "transform") and not isinstance(kind, type)
         if not isinstance(kind, str) and not is_encoder:
@@ -182,14 +201,7 @@ class _Groups:
                 stacklevel=2,
             )
         if finding.doubt:
-            warnings.warn(
-                f"Column {label!r} holds {finding.reason}. It may as well be "
-                f"{finding.doubt}: then overrule it with modalities={{{label!r}: "
-                f"MyEncoder()}} or 'drop'; {{{label!r}: 'image'}} silences this "
-                "warning.",
-                UserWarning,
-                stacklevel=2,
-            )
+            warnings.warn(_doubts(label, finding), UserWarning, stacklevel=2)
         key = {TABULAR: TABULAR, "drop": DROPPED}.get(finding.kind, label)
         self.add(key, finding.kind, label, finding.reason)
 
@@ -232,6 +244,21 @@ class _Groups:
         return names
 
 
+def _doubts(label: Any, finding: Finding) -> str:
+    """What was guessed, what else it may be, and how to say which."""
+    kept = f"modalities={{{label!r}: {finding.kind!r}}}"
+    instead = [_INSTEAD[kind] for kind in finding.doubt]
+    names = " or ".join(name for name, _ in instead)
+    remedies = " or ".join(
+        f"modalities={{{label!r}: {remedy}}} for {name}" for name, remedy in instead
+    )
+    return (
+        f"Column {label!r} holds {finding.reason}. The cells do not say so, and may as "
+        f"well be {names}. Give {kept} if the guess is right, else {remedies}; "
+        "either silences this warning." + (f" {finding.hint}" if finding.hint else "")
+    )
+
+
 def _told(reasons: dict[str, list[Any]]) -> str:
     """One reason as it is; of several, what holds for which columns."""
     if len(reasons) == 1:
@@ -269,13 +296,7 @@ def _encoder(kind: str) -> Any:
         return "drop"
     from skmultimodal import encoders
 
-    classes = {
-        "tabular": "TabularEncoder",
-        "text": "TextEncoder",
-        "image": "ImageEncoder",
-        "precomputed": "PrecomputedEncoder",
-    }
-    encoder = getattr(encoders, classes[kind])()
+    encoder = getattr(encoders, _CLASSES[kind])()
     if "random_state" in encoder.get_params():
         # of a randomised SVD: a pipeline whose head is seeded repeats as a whole
         encoder.set_params(random_state=0)

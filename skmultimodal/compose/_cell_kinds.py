@@ -7,7 +7,6 @@ import decimal
 import numbers
 import re
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -15,38 +14,42 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from skmultimodal._cells import missing_cells
+from skmultimodal._cells import is_missing, missing_cells
+from skmultimodal.compose._array_kinds import (
+    Finding,
+    grids_kind,
+    vectors_kind,
+    volumes_kind,
+)
+from skmultimodal.compose._file_kinds import HEAD, bytes_kind, path_kind
 
-KINDS = ("tabular", "text", "image", "precomputed", "drop")
+KINDS = (
+    "tabular",
+    "text",
+    "image",
+    "audio",
+    "video",
+    "series",
+    "precomputed",
+    "drop",
+)
 # Seen and told apart, but without an encoder of ours.
 FOREIGN = {
-    "audio": "sound",
-    "video": "video",
-    "series": "series of measurements",
     "url": "addresses of media on the web",
     "bytes": "bytes of an unknown format",
     "other": "cells that nothing here reads",
 }
 SAMPLE = 1000
-_SUFFIXES = {
-    "image": "png jpg jpeg jpe gif bmp tif tiff webp ppm pgm pbm jp2 ico avif",
-    "audio": "wav wave flac ogg oga opus mp3 m4a aac aif aiff wma",
-    "video": "mp4 m4v mov avi mkv webm mpg mpeg wmv flv",
-    "series": "npy npz mat edf hdf5 h5 parquet",
+SAMPLED_ARRAYS = 250
+# Arrays of numbers are judged with their column, by dimensions. Beside cells that are
+# sure of their kind, they are of that kind where they can be.
+_ARRAYS = {1: "vector", 2: "grid", 3: "volume", 4: "volume"}
+_MAY_BE = {
+    "vector": ("series", "audio"),
+    "grid": ("image", "series", "audio"),
+    "volume": ("image", "video"),
 }
-_KIND_OF_SUFFIX = {s: kind for kind, names in _SUFFIXES.items() for s in names.split()}
-_PATH = re.compile(r"[^\n]{1,1023}\.([A-Za-z0-9]{2,5})")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _LETTER_PER_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a column holds, and the reason in words."""
-
-    kind: str  # one of KINDS or of FOREIGN
-    reason: str
-    doubt: str = ""  # what else it may be, where that is open
 
 
 def column_kind(column: pd.Series) -> Finding:
@@ -71,6 +74,10 @@ def column_kind(column: pd.Series) -> Finding:
 def _kind_of_cells(cells: list[Any]) -> Finding:
     found = [cell_kind(cell) for cell in cells]
     counts = Counter(finding.kind for finding in found)
+    for form, kinds in _MAY_BE.items():
+        sure = next((kind for kind in kinds if counts[kind] and counts[form]), None)
+        if sure is not None:
+            counts[sure] += counts.pop(form)
     kind, count = counts.most_common(1)[0]
     strings = [cell for cell in cells if isinstance(cell, str)]
     if {"number", "string"} >= set(counts) and len(strings) < len(cells):
@@ -83,12 +90,41 @@ def _kind_of_cells(cells: list[Any]) -> Finding:
     # One "see fig1.png" makes no pictures of texts, one odd path no texts of pictures.
     if len(strings) == len(cells) and (kind == "string" or not clear):
         return _text_or_category(strings)
+    numeric = set(counts) & set(_MAY_BE)
+    if numeric and numeric == set(counts):
+        return _kind_of_arrays(cells, found)
     if len(counts) > 1 and (kind == "string" or not clear):
         seen = ", ".join(f"{n} {FOREIGN.get(k, k)}" for k, n in counts.most_common())
         return Finding("other", f"cells of several kinds ({seen})")
-    if kind == "precomputed":
-        return _vectors(cells, [f for f in found if f.kind == kind])
+    if kind in _MAY_BE:
+        of_kind = [k for k, f in enumerate(found) if f.kind == kind]
+        return _kind_of_arrays([cells[k] for k in of_kind], [found[k] for k in of_kind])
     return next(finding for finding in found if finding.kind == kind)
+
+
+def _kind_of_arrays(cells: list[Any], found: list[Finding]) -> Finding:
+    """Judge arrays and nested lists of numbers by their shapes and numbers together."""
+    looked = cells[:: -(-len(cells) // SAMPLED_ARRAYS)]
+    arrays = [_finite(part) for cell in looked for part in _as_arrays(cell)]
+    arrays = [array for array in arrays if not is_missing(array)]
+    dimensions = {array.ndim for array in arrays}
+    told = found[0].reason
+    if not arrays:
+        return Finding("other", f"{told} that hold more than numbers")
+    if len(dimensions) > 1:
+        shapes = ", ".join(sorted({_shape(array) for array in arrays})[:4])
+        if dimensions == {1, 2}:
+            return Finding("series", f"arrays of shapes {shapes}", ("audio",))
+        return Finding("other", f"arrays of several dimensions ({shapes})")
+    if dimensions == {1} and _is_several(cells[0]):
+        hint = (
+            "Each array is a series of its own; np.stack(cell) makes one of time x "
+            "channel."
+        )
+        return Finding("series", f"{told}, taken for series", ("audio",), hint)
+    judge = {1: vectors_kind, 2: grids_kind}.get(arrays[0].ndim, volumes_kind)
+    with np.errstate(all="ignore"):  # numbers may be huge
+        return judge(arrays, told)
 
 
 def cell_kind(cell: Any) -> Finding:
@@ -96,7 +132,7 @@ def cell_kind(cell: Any) -> Finding:
     if isinstance(cell, (str, PurePath)):
         return _string(cell)
     if isinstance(cell, (bytes, bytearray, memoryview)):
-        return _bytes(bytes(cell[:64]))
+        return _bytes(bytes(cell[:HEAD]))
     if isinstance(cell, _SCALARS):
         return Finding("number", "numbers")
     if isinstance(cell, Image.Image):
@@ -123,100 +159,123 @@ _SCALARS = (
 
 
 def _string(cell: str | PurePath) -> Finding:
-    text = str(cell)
-    match = _PATH.fullmatch(text)
-    kind = _KIND_OF_SUFFIX.get(match[1].lower()) if match else None
-    if kind is None:
+    found = path_kind(cell)
+    if found is None:
         if isinstance(cell, PurePath):
-            return Finding("other", f"paths of no known kind of file ({text!r:.60})")
+            return Finding(
+                "other", f"paths of no known kind of file ({str(cell)!r:.60})"
+            )
         return Finding("string", "strings")
-    if _URL.match(text):
-        return Finding("url", f"addresses such as {text!r:.60}")
-    return Finding(kind, f"paths of .{match[1].lower()} files" if match else "")
+    kind, suffix = found
+    if kind == "url":
+        return Finding(kind, f"addresses such as {str(cell)!r:.60}")
+    return Finding(kind, f"paths of .{suffix} files")
 
 
 def _bytes(head: bytes) -> Finding:
-    for kind, name, offset, magics in _MAGIC:
-        if head[offset:].startswith(magics):
-            return Finding(kind, f"bytes of {name} files")
-    if head.startswith(b"RIFF"):
-        riff = {b"WAVE": "audio", b"AVI ": "video", b"WEBP": "image"}.get(head[8:12])
-        if riff is not None:
-            return Finding(riff, f"bytes of {head[8:12].decode().strip()} files")
-    if head[:1] == b"\xff" and head[1:2] and head[1] & 0xE0 == 0xE0:
-        return Finding("audio", "bytes of MPEG sound")
-    return Finding("bytes", f"bytes that begin with {head[:8]!r}")
-
-
-_MAGIC: list[tuple[str, str, int, tuple[bytes, ...]]] = [
-    ("image", "PNG", 0, (b"\x89PNG\r\n\x1a\n",)),
-    ("image", "JPEG", 0, (b"\xff\xd8\xff",)),
-    ("image", "GIF", 0, (b"GIF87a", b"GIF89a")),
-    ("image", "TIFF", 0, (b"II*\x00", b"MM\x00*")),
-    ("image", "BMP", 0, (b"BM",)),
-    ("image", "PNM", 0, (b"P4\n", b"P5\n", b"P6\n", b"P5 ", b"P6 ")),
-    ("image", "JPEG 2000", 0, (b"\x00\x00\x00\x0cjP  ",)),
-    ("image", "AVIF or HEIF", 4, (b"ftypavif", b"ftypheic", b"ftypmif1")),
-    ("audio", "M4A", 4, (b"ftypM4A",)),
-    ("video", "MP4 or MOV", 4, (b"ftyp", b"moov")),
-    ("video", "Matroska or WebM", 0, (b"\x1a\x45\xdf\xa3",)),
-    ("video", "MPEG", 0, (b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3")),
-    ("audio", "FLAC", 0, (b"fLaC",)),
-    ("audio", "Ogg", 0, (b"OggS",)),
-    ("audio", "MP3", 0, (b"ID3",)),
-    ("audio", "AIFF", 0, (b"FORM",)),
-]
+    found = bytes_kind(head)
+    if found is None:
+        return Finding("bytes", f"bytes that begin with {head[:8]!r}")
+    return Finding(found[0], f"bytes of {found[1]} files")
 
 
 def _array(cell: np.ndarray) -> Finding:
-    shape = " x ".join(map(str, cell.shape))
     if cell.ndim == 0:
         return Finding("number", "numbers")
-    if cell.dtype == object:
-        return _sequence(list(cell))
+    if cell.dtype == object:  # as Parquet gives lists of lists
+        return _sequence([_unless_larger(part) for part in cell])
     if cell.dtype.kind not in "biuf":
         return Finding("other", f"arrays of type {cell.dtype}")
-    if cell.ndim == 1:
-        return Finding("precomputed", f"arrays of {len(cell)} numbers")
-    if cell.ndim > 3:
-        return Finding("video", f"arrays of shape {shape}")
-    if cell.dtype in (np.uint8, np.uint16):
-        return Finding("image", f"{cell.dtype} arrays, {shape} for example")
-    return Finding(
-        "image",
-        f"{cell.dtype} arrays, {shape} for example, taken for pictures",
-        doubt="a series (time x channel) or a grid of measurements",
-    )
+    if cell.ndim > 4:
+        return Finding("other", f"arrays of shape {_shape(cell)}")
+    is_light = cell.dtype in (np.uint8, np.uint16)
+    if is_light and cell.ndim in (2, 3) and _has_sides_of_a_picture(cell.shape):
+        return Finding("image", f"{cell.dtype} arrays, {_shape(cell)} for example")
+    return Finding(_ARRAYS[cell.ndim], f"{cell.dtype} arrays")
+
+
+def _has_sides_of_a_picture(shape: tuple[int, ...]) -> bool:
+    return min(shape[:2]) > 4 and shape[2:] in ((), (1,), (3,), (4,))
 
 
 def _sequence(cell: list | tuple) -> Finding:
-    if len(cell) == 2 and isinstance(cell[0], numbers.Real):
-        wave = cell[1]
-        if isinstance(wave, np.ndarray | list):
-            return Finding("audio", "pairs of sampling rate and wave")
+    if len(cell) == 2 and isinstance(cell[0], numbers.Real) and _is_wave(cell[1]):
+        return Finding("audio", "pairs of sampling rate and wave")
+    if len(cell) == 2 and isinstance(cell[1], numbers.Real) and _is_wave(cell[0]):
+        return Finding(
+            "other", "pairs of wave and sampling rate, in this order: turn them round"
+        )
     parts = [cell_kind(part) for part in cell[:8] if part is not None]
     kinds = {part.kind for part in parts}
     if kinds == {"number"}:
-        return Finding("precomputed", f"lists of {len(cell)} numbers")
-    if kinds == {"precomputed"}:
-        return Finding("series", "nested lists of numbers")
-    if kinds == {"string"}:
+        return Finding("vector", "lists")
+    if kinds in ({"vector"}, {"grid"}, {"volume"}):
+        return _nested(cell, parts[0])
+    if kinds in ({"string"}, {"texts"}):
         return Finding("texts", "several texts in a cell")
     if len(kinds) == 1:
-        first = parts[0]
-        return Finding(first.kind, f"lists of {first.reason}", first.doubt)
+        return Finding(parts[0].kind, f"lists of {parts[0].reason}")
     return Finding("other", f"lists that mix {', '.join(sorted(kinds))}")
 
 
-def _vectors(cells: list[Any], found: list[Finding]) -> Finding:
-    lengths = {len(c) for c in cells if isinstance(c, (list, tuple, np.ndarray))}
-    if len(lengths) > 1:
-        return Finding(
-            "series",
-            f"lists of {min(lengths)} to {max(lengths)} numbers: a precomputed vector "
-            "has the same length in every row",
-        )
-    return found[0]
+def _is_wave(cell: Any) -> bool:
+    return isinstance(cell, np.ndarray | list) and np.ndim(cell) in (1, 2)
+
+
+def _unless_larger(part: Any) -> Any:
+    is_vector = isinstance(part, np.ndarray) and part.ndim == 1
+    return part.tolist() if is_vector else part
+
+
+def _nested(cell: list | tuple, first: Finding) -> Finding:
+    """Lists of lists of numbers, or a list of several arrays."""
+    if _is_several(cell):
+        return Finding(first.kind, f"lists of {first.reason}")
+    arrays = _as_arrays(cell)
+    if not arrays:
+        return Finding("series", "nested lists of numbers, not all of one length")
+    return Finding(_ARRAYS.get(arrays[0].ndim, "other"), "nested lists")
+
+
+def _is_several(cell: Any) -> bool:
+    """Whether a cell is a list of arrays, and not one array as nested numbers."""
+    if not isinstance(cell, (list, tuple)):
+        return False
+    held = next((part for part in cell if part is not None), None)
+    return isinstance(held, np.ndarray)
+
+
+def _as_arrays(cell: Any) -> list[np.ndarray]:
+    """The arrays that a cell of numbers holds: one, several, none if it is ragged."""
+    if _is_several(cell):
+        return [array for part in cell for array in _as_arrays(part)]
+    array = np.asarray(cell) if hasattr(cell, "__array__") else None
+    if array is not None and array.dtype != object:
+        return [array]
+    nested = cell.tolist() if array is not None else cell
+    try:
+        return [np.asarray(_plain(nested), dtype=float)]
+    except (TypeError, ValueError):
+        return []
+
+
+def _finite(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "f" or np.isfinite(array).all():
+        return array
+    return np.where(np.isfinite(array), array, np.nan)
+
+
+def _plain(cell: Any) -> Any:
+    """Nested lists without None, which stands for a missing number."""
+    if isinstance(cell, np.ndarray):
+        cell = cell.tolist()
+    if isinstance(cell, (list, tuple)):
+        return [_plain(part) for part in cell]
+    return np.nan if cell is None or cell is pd.NA else cell
+
+
+def _shape(array: np.ndarray) -> str:
+    return " x ".join(map(str, array.shape))
 
 
 def _text_or_category(cells: list[str]) -> Finding:

@@ -20,7 +20,8 @@ def make_modality_transformer(
         Raw data; only looked at.
     modalities : dict of column to str or encoder, default=None
         Overrules the choice column by column: ``"tabular"``, ``"text"``, ``"image"``,
-        ``"precomputed"``, ``"drop"`` or an encoder.
+        ``"audio"``, ``"video"``, ``"series"``, ``"precomputed"``, ``"drop"`` or an
+        encoder.
     remainder : {"drop", "passthrough"} or estimator, default="drop"
         What happens to columns that are not in X yet.
     n_jobs : int, default=None
@@ -38,6 +39,13 @@ def make_modality_transformer(
     ValueError
         If a column holds what no encoder reads, or `modalities` names an unknown
         column or kind.
+
+    Warns
+    -----
+    UserWarning
+        If the cells of a column do not say what they are, as arrays of floats: with
+        the guess, what else it may be, and what to give in `modalities`. If all cells
+        of a column are missing.
 
     See Also
     --------
