@@ -47,7 +47,7 @@ class BlockInputs:
         ordered = tuple(names[c] for c in layout.order)
         shift = scale = None
         if standardize:
-            center, spread = _robust_scale(x)
+            center, spread = _block_scales(x, layout)
             scale = 1 / spread
             shift = -center * scale
         steps = sum(block.n_steps for block in layout)
@@ -65,9 +65,10 @@ class BlockInputs:
 
     def _learn_missing(self, x: np.ndarray, who: str | None) -> None:
         gone = np.isnan(x)
-        count = (~gone).sum(0)
+        count = _over_steps((~gone).sum(0), self.layout)
         with np.errstate(invalid="ignore"):  # infinity is refused later
-            mean = np.where(gone, 0, x).sum(0, dtype=np.float64) / np.maximum(count, 1)
+            total = np.where(gone, 0, x).sum(0, dtype=np.float64)
+            mean = _over_steps(total, self.layout) / np.maximum(count, 1)
         row = torch.from_numpy(mean.astype(np.float32))[None]
         filled, scratch = torch.empty_like(row), torch.empty_like(row)
         self.fill = self._standardize(row, filled, scratch).numpy()[0]
@@ -168,15 +169,59 @@ def _tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array)
 
 
-def _robust_scale(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Median and spread of each column, from at most 2,048 rows.
+def _over_steps(values: np.ndarray, layout: Layout) -> np.ndarray:
+    """(n_columns,) -> (n_columns,), at each step of a sequence the sum of all steps."""
+    values = values.copy()
+    for block, columns in zip(layout, layout.slices().values()):
+        if block.n_steps > 1:
+            steps = values[columns].reshape(block.n_steps, -1)
+            values[columns] = np.tile(steps.sum(0), block.n_steps)
+    return values
+
+
+def _block_scales(x: np.ndarray, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Median and spread of each column; a feature of a sequence has one for all steps.
+
+    Late steps are there in few samples, or in none at fit: by themselves they would be
+    scaled by chance.
+    """
+    centers, spreads, start = [], [], 0
+    for n_steps, width in _runs(layout):
+        center, spread = _robust_scale(x[:, start : start + width], n_steps)
+        centers.append(np.tile(center, n_steps))
+        spreads.append(np.tile(spread, n_steps))
+        start += width
+    return np.concatenate(centers), np.concatenate(spreads)
+
+
+def _runs(layout: Layout) -> list[tuple[int, int]]:
+    """Number of steps and of columns of what is scaled in one go.
+
+    That is a sequence, or all vectors that stand side by side: there may be thousands.
+    """
+    runs: list[tuple[int, int]] = []
+    for block in layout:
+        if block.n_steps == 1 and runs and runs[-1][0] == 1:
+            runs[-1] = (1, runs[-1][1] + block.width)
+        else:
+            runs.append((block.n_steps, block.width))
+    return runs
+
+
+def _robust_scale(x: np.ndarray, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Median and spread of each feature, from at most 2,048 rows and all their steps.
 
     The spread is the larger of the 25-75 % and the 2-98 % range, both in units of a
     normal distribution's standard deviation: the first alone blows up columns that are
     mostly one value. Where it is zero, half of max - min; where that is zero, 1.
+
+    x: (n, T * d) -> (d,), (d,)
     """
+    x = x.reshape(len(x), n_steps, -1)
     step = max(1, len(x) // _MAX_ROWS)
-    ranked = np.sort(x[::step].T.copy(), axis=1)  # (p, rows), NaN last
+    few = x[::step]
+    few = few.reshape(-1, few.shape[2])
+    ranked = np.sort(few.T.copy(), axis=1)  # (d, rows * T), NaN last
     last = np.maximum(ranked.shape[1] - np.isnan(ranked).sum(1) - 1, 0)
     every = np.arange(len(ranked))
     bottom, low, median, high, top = (
@@ -187,10 +232,11 @@ def _robust_scale(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         spread = np.maximum((high - low) / 1.35, (top - bottom) / 4.11)
         flat = ~(spread > 1e-6 * np.abs(median))
         if flat.any():
-            part = x[:, flat]
+            part = x[:, :, flat]
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # columns all NaN
-                spread[flat] = np.nanmax(part, axis=0) / 2 - np.nanmin(part, axis=0) / 2
+                high, low = np.nanmax(part, axis=(0, 1)), np.nanmin(part, axis=(0, 1))
+                spread[flat] = high / 2 - low / 2
     usable = np.isfinite(spread) & (spread > 1e-6 * np.abs(median)) & (spread > 1e-30)
     spread = np.where(usable, spread, 1)
     center = np.where(np.isfinite(median), median, 0)

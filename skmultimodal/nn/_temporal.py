@@ -90,12 +90,21 @@ def _run(net: nn.Module, tokens: Tensor, present: Tensor) -> Tensor:
 
 
 class TemporalTransformer(TemporalEncoder):
-    """A transformer layer over the present steps."""
+    """A transformer layer over the present steps, with sines that count them.
+
+    Learned positions alone are slow to tell order. Vaswani et al., "Attention is all
+    you need", arXiv:1706.03762.
+    """
+
+    frequency: Tensor
 
     def __init__(self, d: int, dropout: float):
         super().__init__()
         n_heads = max(h for h in range(1, _MOST_HEADS + 1) if d % h == 0)
         self.layer = TransformerLayer(d, n_heads, dropout)
+        self.register_buffer("frequency", 1e4 ** -(torch.arange(0, d, 2) / d))
 
     def forward(self, tokens: Tensor, present: Tensor) -> Tensor:
-        return self.layer(tokens, present)
+        angle = present.cumsum(1).unsqueeze(2) * self.frequency  # (n, T, ⌈d/2⌉)
+        waves = torch.cat([angle.sin(), angle.cos()], dim=2)[:, :, : tokens.shape[2]]
+        return self.layer(tokens + waves, present)

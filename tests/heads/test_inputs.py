@@ -82,9 +82,27 @@ class TestStandardising:
         part = FusionClassifier(**quick(max_epochs=1)).fit(X[:100], y[:100])
         np.testing.assert_array_equal(net_inputs(held, X)[0], net_inputs(part, X)[0])
 
+    def test_a_feature_of_a_sequence_has_one_scale_for_all_steps(self, quick):
+        """Also for steps that few samples have, or none in training."""
+        rng = np.random.default_rng(0)
+        values = rng.normal([5, -100], [2, 30], size=(300, 4, 2))
+        late = values.copy()
+        late[1:, 2], late[:, 3] = np.nan, np.nan  # one sample, none
+        X, y = pack({"a": late, "b": rng.normal(size=(300, 1))}), np.arange(300) % 2
+        head = FusionClassifier(**quick(max_epochs=1)).fit(X, y)
+        found, present = net_inputs(head, pack({"a": values, "b": X[["b__0"]]}))
+        assert present.all()
+        column = np.concatenate([late[:, t, 1] for t in range(4)])
+        squash = self.reference(column)
+        np.testing.assert_allclose(found[:, 1], squash[:300], rtol=1e-3, atol=1e-3)
+        for step in range(4):
+            part = found[:, 2 * step : 2 * step + 2]
+            np.testing.assert_allclose(np.median(part, axis=0), 0, atol=0.2)
+            np.testing.assert_allclose(part.std(axis=0), 0.9, atol=0.15)
+
     def test_the_unit_of_a_column_does_not_matter(self, data, quick):
         X, y = data
-        factors = 10.0 ** np.arange(-4, 5)[: X.shape[1]]
+        factors = 10.0 ** np.array([-4, -1, 2, *[3, -3] * 3])  # one unit a feature
         one = FusionClassifier(**quick()).fit(X, y).predict_proba(X)
         scaled = X.astype(np.float64) * factors + factors
         two = FusionClassifier(**quick()).fit(scaled, y).predict_proba(scaled)
@@ -149,6 +167,8 @@ class TestGaps:
         assert "30 in modality 'text' (first column 'text__1')" in message
         assert "4 in modality 'audio' (first column 'audio__t0__1')" in message
         means = X.mean()
+        steps = [f"audio__t{t}__1" for t in range(3)]
+        means[steps] = X[steps].stack().mean()  # of a feature, over all steps
         filled = X.fillna(means)
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # nothing is said at predict
