@@ -36,7 +36,7 @@ class Finding:
 def vectors_kind(arrays: Arrays, told: str) -> Finding:
     """One-dimensional arrays: embeddings, series, or sound of an unknown rate."""
     lengths = [len(a) for a in arrays]
-    sound = ("audio",) if _may_be_sound(arrays) else ()
+    sound = ("audio",) if may_be_sound(arrays) else ()
     if min(lengths) < max(lengths):
         told = f"{told} of {min(lengths)} to {max(lengths)} numbers"
         return Finding("series", told + (", taken for series" if sound else ""), sound)
@@ -56,7 +56,7 @@ def grids_kind(arrays: Arrays, told: str) -> Finding:
     """Two-dimensional arrays: pictures (h, w) or series (time, channel)."""
     told = f"{told}, {_shape(arrays)} for example"
     heights, widths = ({a.shape[axis] for a in arrays} for axis in (0, 1))
-    sound = ("audio",) if _may_be_sound(arrays) else ()
+    sound = ("audio",) if may_be_sound(arrays) else ()
     if max(widths) <= 4 and min(heights) >= 4 * max(widths):
         return Finding("series", told + (", taken for series" if sound else ""), sound)
     if any(np.isnan(a).any() for a in arrays[:LOOKED_AT]):
@@ -143,7 +143,7 @@ def _are_unit(arrays: Arrays) -> bool:
     return len(squares) > 1 and bool(np.allclose(squares, 1, atol=1e-3))
 
 
-def _may_be_sound(arrays: Arrays) -> bool:
+def may_be_sound(arrays: Arrays) -> bool:
     """Long, round zero, in [-1, 1] or 16-bit samples."""
     if np.median([max(a.shape) for a in arrays]) < _SOUND:
         return False

@@ -18,6 +18,7 @@ from skmultimodal._cells import is_missing, missing_cells
 from skmultimodal.compose._array_kinds import (
     Finding,
     grids_kind,
+    may_be_sound,
     vectors_kind,
     volumes_kind,
 )
@@ -116,12 +117,12 @@ def _kind_of_arrays(cells: list[Any], found: list[Finding]) -> Finding:
         if dimensions == {1, 2}:
             return Finding("series", f"arrays of shapes {shapes}", ("audio",))
         return Finding("other", f"arrays of several dimensions ({shapes})")
-    if dimensions == {1} and _is_several(cells[0]):
-        hint = (
-            "Each array is a series of its own; np.stack(cell) makes one of time x "
-            "channel."
-        )
-        return Finding("series", f"{told}, taken for series", ("audio",), hint)
+    if dimensions == {2} and _is_several(cells[0]):
+        return Finding("image", f"{told}, taken for pictures", ("audio", "other"))
+    if dimensions == {2} and told == "lists of vectors":
+        told += f", {_shape(arrays[0])} for example"
+        sound = ("audio",) if may_be_sound(arrays) else ()
+        return Finding("series", told + (", taken for series" if sound else ""), sound)
     judge = {1: vectors_kind, 2: grids_kind}.get(arrays[0].ndim, volumes_kind)
     with np.errstate(all="ignore"):  # numbers may be huge
         return judge(arrays, told)
@@ -233,16 +234,21 @@ def _nested(cell: list | tuple, first: Finding) -> Finding:
         return Finding(first.kind, f"lists of {first.reason}")
     arrays = _as_arrays(cell)
     if not arrays:
-        return Finding("series", "nested lists of numbers, not all of one length")
-    return Finding(_ARRAYS.get(arrays[0].ndim, "other"), "nested lists")
+        return Finding(
+            "other",
+            f"lists of {first.reason} of different lengths: a series has as many "
+            "channels at each step, and recordings need AudioEncoder(sample_rate=...)",
+        )
+    told = "lists of vectors" if isinstance(cell[0], np.ndarray) else "nested lists"
+    return Finding(_ARRAYS.get(arrays[0].ndim, "other"), told)
 
 
 def _is_several(cell: Any) -> bool:
-    """Whether a cell is a list of arrays, and not one array as nested numbers."""
+    """Whether a cell is a list of pictures or clips, not one array as a list."""
     if not isinstance(cell, (list, tuple)):
         return False
     held = next((part for part in cell if part is not None), None)
-    return isinstance(held, np.ndarray)
+    return isinstance(held, np.ndarray) and held.ndim > 1
 
 
 def _as_arrays(cell: Any) -> list[np.ndarray]:
