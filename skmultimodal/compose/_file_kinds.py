@@ -9,7 +9,7 @@ _SUFFIXES = {
     "image": "png apng jpg jpeg jpe jfif gif bmp tif tiff webp ppm pgm pbm pnm jp2 ico "
     "avif heic heif",
     "audio": "wav wave w64 flac ogg oga opus spx mp3 mp2 m4a m4b mka aac ac3 amr aif "
-    "aiff aifc caf wma",
+    "aiff aifc caf wma",  # codespell:ignore caf
     "video": "mp4 m4v mov avi mkv webm ogv mpg mpeg m2ts mts vob 3gp 3g2 wmv asf flv",
     "series": "npy",
     "other": "npz mat edf hdf5 h5 parquet feather pkl csv tsv json zip pdf",
@@ -43,7 +43,7 @@ _MAGIC: list[tuple[str, str, int, tuple[bytes, ...]]] = [
     ("audio", "FLAC", 0, (b"fLaC",)),
     ("audio", "MP3", 0, (b"ID3",)),
     ("audio", "AU", 0, (b".snd",)),
-    ("audio", "CAF", 0, (b"caff",)),
+    ("audio", "Core Audio", 0, (b"caff",)),
     ("audio", "AMR", 0, (b"#!AMR",)),
     ("audio", "Wave64", 0, (b"riff\x2e\x91\xcf\x11",)),
     ("series", "NumPy", 0, (b"\x93NUMPY",)),
