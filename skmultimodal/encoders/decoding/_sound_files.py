@@ -201,8 +201,8 @@ def scaled_samples(samples: np.ndarray) -> np.ndarray:
         return samples.astype(np.float32, copy=False)
     half = 2.0 ** (8 * samples.dtype.itemsize - 1)
     middle = half if samples.dtype.kind == "u" else 0.0
-    wide = np.float32 if samples.dtype.itemsize <= 2 else np.float64
-    return ((samples.astype(wide) - wide(middle)) / wide(half)).astype(np.float32)
+    wide: Any = np.float32 if samples.dtype.itemsize <= 2 else np.float64
+    return ((samples.astype(wide) - middle) / half).astype(np.float32)
 
 
 def broken(cell: Any, error: Exception) -> MediaError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -24,14 +25,17 @@ def classical_features(wave: np.ndarray, rate: int) -> np.ndarray:
     """Features (d,) of a wave (samples,), float32."""
     with torch.no_grad():
         x, peak = _levelled(wave)
-        power = _power(x, rate)  # (n, bins)
-        mel = _decibels(power @ _mel_filters(rate))  # (n, N_BANDS)
-        loud = 10 * torch.log10(power.sum(dim=1) + _TINY)
+        parts = [
+            (p @ _mel_filters(rate), p.sum(dim=1), _shapes(p, rate))
+            for p in _powers(x, rate)
+        ]
+        power, total, shape = (torch.cat(part) for part in zip(*parts))
+        mel = _decibels(power)  # (n, N_BANDS)
+        loud = 10 * torch.log10(total / total.max().clamp(min=_TINY) + _TINY)  # (n,)
         heard = torch.nonzero(loud >= loud.max() + _QUIET)[:, 0]
         inner = slice(int(heard[0]), int(heard[-1]) + 1)
-        mel, power, loud = mel[inner], power[inner], loud[inner] - loud.max()
+        mel, shape = mel[inner], torch.cat([shape, loud[:, None]], dim=1)[inner]
         cepstra = mel @ _cosines(N_BANDS, _N_CEPSTRA)  # (n, _N_CEPSTRA)
-        shape = torch.cat([_shapes(power, rate), loud[:, None]], dim=1)  # (n, 5)
         blocks = [
             _statistics(mel),
             _changes(mel).abs().mean(dim=0),
@@ -47,14 +51,20 @@ def classical_features(wave: np.ndarray, rate: int) -> np.ndarray:
         return torch.cat(blocks).numpy()
 
 
+def n_features() -> int:
+    """Number of classical features."""
+    return len(classical_features(np.zeros(1, dtype=np.float32), 16_000))
+
+
 def log_mel(wave: np.ndarray, rate: int) -> np.ndarray:
     """Frames (n, N_BANDS) of 25 ms every 10 ms, from 0, the loudest point, to -80 dB.
 
     Relative to the loudest point, as recordings are taken at any volume.
     """
     with torch.no_grad():
-        power = _power(_levelled(wave)[0], rate)
-        return _decibels(power @ _mel_filters(rate)).numpy()
+        filters = _mel_filters(rate)
+        powers = [p @ filters for p in _powers(_levelled(wave)[0], rate)]
+        return _decibels(torch.cat(powers)).numpy()
 
 
 def log_mel_steps(
@@ -96,14 +106,14 @@ def _levelled(wave: np.ndarray) -> tuple[torch.Tensor, float]:
     return x / peak, peak * loudest
 
 
-def _power(x: torch.Tensor, rate: int) -> torch.Tensor:
-    """Power spectra (n, bins) of windows around every hop."""
+def _powers(x: torch.Tensor, rate: int) -> Iterator[torch.Tensor]:
+    """Power spectra (n, bins) of windows around every hop, some at a time."""
     length, hop = _sizes(rate)
     x = F.pad(x, (length // 2, length - length // 2))
-    frames = x.unfold(0, length, hop)  # (n, length)
     window, n_fft = torch.hann_window(length), _n_fft(rate)
-    spectra = [torch.fft.rfft(part * window, n_fft) for part in frames.split(_FRAMES)]
-    return torch.cat([s.real.square() + s.imag.square() for s in spectra])
+    for frames in x.unfold(0, length, hop).split(_FRAMES):  # (n, length)
+        spectra = torch.fft.rfft(frames * window, n_fft)
+        yield spectra.real.square() + spectra.imag.square()
 
 
 def _sizes(rate: int) -> tuple[int, int]:
@@ -182,7 +192,7 @@ def _shapes(power: torch.Tensor, rate: int) -> torch.Tensor:
 
 
 def _modulation(mel: torch.Tensor) -> torch.Tensor:
-    """How fast eight groups of bands swell and fade: shares of five octaves, 1-32 Hz."""
+    """How much eight groups of bands swell and fade, by octaves from 1 to 32 Hz."""
     groups = F.adaptive_avg_pool1d(mel[None], 8)[0]  # (n, 8)
     n_fft = max(256, 2 ** math.ceil(math.log2(len(groups))))
     swell = torch.fft.rfft(groups - groups.mean(dim=0), n_fft, dim=0).abs().square()
