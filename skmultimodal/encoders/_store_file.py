@@ -17,7 +17,7 @@ _TIMEOUT = 60.0  # seconds that a transaction waits for those of others
 _BATCH = 500  # values in one IN (...); older builds of SQLite allow 999
 
 _SCHEMA = f"""
-PRAGMA page_size = 8192;
+PRAGMA page_size = 16384;
 PRAGMA auto_vacuum = INCREMENTAL;
 PRAGMA journal_mode = WAL;
 PRAGMA application_id = {_APPLICATION};
@@ -150,7 +150,8 @@ def size(db: Connection, *, free: bool = True) -> int:
 def shrink(db: Connection) -> None:
     """Give free pages back to the disk."""
     with explained(db.file):
-        db.execute("PRAGMA incremental_vacuum").fetchall()  # a page a row
+        # `execute` would stop after the first page.
+        db.executescript("PRAGMA incremental_vacuum")
         with suppress(sqlite3.OperationalError):  # others read: they will do it
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
