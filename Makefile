@@ -32,12 +32,12 @@ $(BIN)/python:
 	  exit 1; }
 
 # A stamp for each set of extras: a second call installs nothing.
-extras.demo := demo
 extras.lint := lint
-extras.test := test,text
-extras.test-all := test,text,image,weights,docs
-extras.docs := docs
-extras.bench := bench,text
+extras.test := test,media
+extras.test-all := test,media,weights,docs
+extras.docs := docs,media
+extras.bench := bench,media,weights
+extras.demo := demo
 
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install -e '.[$(extras.$*)]' -c constraints.txt

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import suppress
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,7 +18,13 @@ from skmultimodal.encoders._content import (
     identity_digest,
 )
 from skmultimodal.encoders._reduction import Reduction
-from skmultimodal.encoders.decoding._files import MediaError, locate, root_folder
+from skmultimodal.encoders._store import EmbeddingStore, as_store
+from skmultimodal.encoders.decoding._files import (
+    MediaError,
+    is_path,
+    locate,
+    root_folder,
+)
 from skmultimodal.encoders.pretrained._keeping import (
     Kept,
     keep_weights,
@@ -26,10 +32,7 @@ from skmultimodal.encoders.pretrained._keeping import (
 )
 from skmultimodal.encoders.pretrained._loading import check_same_weights, source
 
-if TYPE_CHECKING:
-    from skmultimodal.encoders._store import EmbeddingStore
-
-Description = np.ndarray | MediaError
+Description = np.ndarray | Exception
 Describe = Callable[[list[Any]], Sequence[Description]]
 
 
@@ -126,7 +129,7 @@ class MediaEncoder(ColumnEncoder):
     def _described(self, parts: Parts, column: Column) -> np.ndarray | Sequences:
         """Describe the unique parts: (n_parts, d), or a list of (T, d)."""
         n = len(parts.values)
-        errors: dict[int, MediaError] = {}
+        errors: dict[int, Exception] = {}
         rows: np.ndarray | None = None
         steps: list[np.ndarray | None] = [None] * n
         in_steps = getattr(self, "output", "pooled") == "sequence"
@@ -164,7 +167,8 @@ class MediaEncoder(ColumnEncoder):
     ) -> None:
         """Describe each cell, in chunks, those of the store taken from there."""
         describe = self._describer(self._checked_network())
-        store = as_store(getattr(self, "store", None))
+        given = getattr(self, "store", None)
+        store = None if given is None else as_store(given)
         order = list(self._order(values))
         if store is not None:
             keys = self._keys(values, store)
@@ -181,7 +185,8 @@ class MediaEncoder(ColumnEncoder):
                 for k in same[place]:
                     found(k, description)
 
-            store._encode(list(first), encode, self._chunk, spread)
+            label = f"{type(self).__name__} {self.model_id_ or ''}".strip()
+            store._encode(list(first), encode, self._chunk, spread, label)
             order = [k for k in order if keys[k] is None]
         for start in range(0, len(order), self._chunk):
             chunk = order[start : start + self._chunk]
@@ -197,28 +202,33 @@ class MediaEncoder(ColumnEncoder):
             "dtype": "float32",
             **self._identity(),
         }
-        prefix = identity_digest(identity)
-        known: dict[Any, bytes] = {None: prefix}
+        known: dict[Any, bytes] = {}
         keys: list[bytes | None] = []
-        root = root_folder(getattr(self, "root", None))
-        for value in values:
-            content = self._content(value, root, store)
+        for value, content in zip(values, self._contents(values, store)):
             salt = self._salt(value)
             if salt not in known:
                 known[salt] = identity_digest({**identity, "salt": salt})
             keys.append(None if content is None else known[salt] + content)
         return keys
 
-    def _content(
-        self, value: Any, root: str | None, store: EmbeddingStore
-    ) -> bytes | None:
-        if not (self._reads_files and isinstance(value, (str, PurePath))):
-            return content_digest(value)
-        try:
-            path = locate(value, root, self._noun)
-            return store._file_digest(path, os.stat(path), lambda: file_digest(path))
-        except (MediaError, OSError):
-            return None  # whoever decodes it says what is wrong
+    def _contents(self, values: list[Any], store: EmbeddingStore) -> list[bytes | None]:
+        """Digest of what each cell holds; None where that is not known."""
+        found: list[bytes | None] = [None] * len(values)
+        paths, files, places = [], [], []
+        root = root_folder(getattr(self, "root", None))
+        for k, value in enumerate(values):
+            if not (self._reads_files and is_path(value)):
+                found[k] = content_digest(value)
+                continue
+            with suppress(MediaError, OSError):  # whoever decodes it says what is wrong
+                path = locate(value, root, self._noun)
+                files.append((path, os.stat(path)))
+                paths.append(path)
+                places.append(k)
+        digests = store._file_digests(files, lambda which: _digests(paths, which))
+        for k, digest in zip(places, digests):
+            found[k] = digest if isinstance(digest, bytes) else None
+        return found
 
     def _checked_network(self) -> Any:
         if self.model_id_ is None or self.model_hash_ is None:
@@ -238,9 +248,7 @@ class MediaEncoder(ColumnEncoder):
             "on_error='warn' or 'missing'."
         )
 
-    def _warn(
-        self, errors: dict[int, MediaError], parts: Parts, column: Column
-    ) -> None:
+    def _warn(self, errors: dict[int, Exception], parts: Parts, column: Column) -> None:
         part = min(errors)
         warnings.warn(
             f"{type(self).__name__}: {len(errors)} of {len(parts.values)} different "
@@ -251,13 +259,16 @@ class MediaEncoder(ColumnEncoder):
         )
 
 
-def as_store(store: Any) -> EmbeddingStore | None:
-    """The parameter `store` of an encoder: a store, or the path of one."""
-    if store is None:
-        return None
-    from skmultimodal.encoders._store import EmbeddingStore
+def _digests(paths: list[str], which: list[int]) -> list[Any]:
+    """Digest of each file, or the error that reading it gave."""
 
-    return store if isinstance(store, EmbeddingStore) else EmbeddingStore(store)
+    def attempt(path: str) -> Any:
+        try:
+            return file_digest(path)
+        except OSError as error:
+            return error
+
+    return [attempt(paths[k]) for k in which]
 
 
 def _readable(features: np.ndarray | Sequences) -> np.ndarray:

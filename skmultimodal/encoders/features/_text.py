@@ -14,6 +14,8 @@ from sklearn.utils.extmath import randomized_svd
 
 from skmultimodal.encoders._reduction import own_random_state
 
+_MOST_TEXTS = 20_000  # to learn from; more change little
+_CHUNK = 2048
 _WORD = re.compile(r"(?u)\b\w+\b")
 
 
@@ -33,6 +35,7 @@ class NGramFeatures:
         """Learn from texts and give their features (n, k)."""
         # the order of rows moves the last bits of the factors: sorted, it cannot
         order = np.argsort(np.asarray(texts, dtype=object), kind="stable")
+        order = order[:: -(-len(order) // _MOST_TEXTS)]
         counts = self._fit_vectorizers([texts[i] for i in order])
         if counts is None:
             self.components = np.zeros((0, 1), dtype=np.float32)
@@ -48,8 +51,13 @@ class NGramFeatures:
         """Features (n, k) of texts."""
         if not self.vectorizers:
             return np.zeros((len(texts), 1), dtype=np.float32)
-        blocks = [vectorizer.transform(texts) for vectorizer in self.vectorizers]
-        return np.asarray(sparse.hstack(blocks, format="csr") @ self.components)
+        shape = len(texts), self.components.shape[1]
+        out = np.empty(shape, dtype=np.float32)
+        for start in range(0, len(texts), _CHUNK):  # n-grams of all at once are large
+            part = slice(start, start + _CHUNK)
+            blocks = [vec.transform(texts[part]) for vec in self.vectorizers]
+            out[part] = sparse.hstack(blocks, format="csr") @ self.components
+        return out
 
     def word_features(self, texts: Sequence[str], most: int) -> list[np.ndarray]:
         """Features (T, k) of the words of each text, the first `most` of them.
