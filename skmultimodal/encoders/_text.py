@@ -94,7 +94,7 @@ class TextEncoder(MediaEncoder):
     A cell is a string, a number (taken as its text) or a list of strings, whose vectors
     are averaged. A missing cell gives a row of NaN; a text without any known n-gram
     gives zeros. N-grams are learned from 20,000 different texts at most, evenly spread
-    in alphabetical order. Weights stay out of pickles: they are loaded again from `model`.
+    in alphabetical order.
 
     References
     ----------
