@@ -25,7 +25,11 @@ from skmultimodal.heads._inputs import BlockInputs, holds_nan
 from skmultimodal.heads._losses import WeightedLoss
 from skmultimodal.heads._network import FusionNetwork, Recipe, as_sizes
 from skmultimodal.heads._reading import read_encoded, read_validation, row_index
-from skmultimodal.heads._relevance import modality_gains, relevance_rows
+from skmultimodal.heads._relevance import (
+    describe_blocks,
+    modality_gains,
+    relevance_rows,
+)
 from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._state import freeze, thaw
@@ -228,15 +232,19 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     def _gains(
         self, x: np.ndarray, inputs: BlockInputs, target: np.ndarray
     ) -> tuple[float, ...]:
-        blocks = inputs.layout.slices().values()
-        if self.block_scale == "equal" or len(blocks) == 1:
-            return (1.0,) * len(blocks)
+        layout = inputs.layout
+        # what a temporal encoder finds is beyond a closed form: it keeps its loudness
+        encoded = [b.is_sequence and self.temporal != "mean" for b in layout]
+        if self.block_scale == "equal" or len(layout) == 1 or all(encoded):
+            return (1.0,) * len(layout)
         rows = relevance_rows(len(x))
-        few = inputs(x[rows])[0].numpy()
+        few, present = (t.numpy() for t in inputs(x[rows]))
+        blocks = describe_blocks(few, present, layout)
         y = target[rows]
         if y.ndim == 1:
             y = np.eye(self._count_outputs(target))[y]
-        return tuple(modality_gains([few[:, b] for b in blocks], y).tolist())
+        gains = modality_gains(blocks, y)
+        return tuple(np.where(encoded, 1.0, gains).tolist())
 
     def _check_enough(
         self, layout: Layout, fusion: NeuralFusion, x: np.ndarray, nameless: bool

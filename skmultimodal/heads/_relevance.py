@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from skmultimodal._layout import Layout
+from skmultimodal.heads._network import step_slices
+
 _ROWS = 256  # rows of an n x n kernel; decisions changed little with more
 _FEWEST = 20
 _STEPS = 15
@@ -14,6 +17,44 @@ _TOLERANCE = 0.02  # of the error, below which the plainer choice is taken
 def relevance_rows(n: int) -> np.ndarray:
     """At most 256 of n rows, always the same."""
     return np.sort(np.random.default_rng(0).permutation(n)[:_ROWS])
+
+
+def describe_blocks(
+    x: np.ndarray, present: np.ndarray, layout: Layout
+) -> list[np.ndarray]:
+    """Each modality as a vector: the steps of a sequence by their mean and spread.
+
+    x: (n, n_columns), present: (n, Σ T_m) -> (n, d_m) each
+    """
+    steps = step_slices(layout)
+    parts = []
+    for block, columns in zip(layout, layout.slices().values()):
+        part = x[:, columns]
+        if block.is_sequence:
+            part = part.reshape(len(x), block.n_steps, -1)  # (n, T, d)
+            part = _describe_steps(part, present[:, steps[block.name]])
+        parts.append(part)
+    return parts
+
+
+def _describe_steps(steps: np.ndarray, present: np.ndarray) -> np.ndarray:
+    """Mean and spread of each feature over the present steps, each of equal size.
+
+    All steps side by side would show a linear kernel what no mean over tokens does, and
+    padding besides. Rows without any step get the mean of the other rows.
+
+    steps: (n, T, d), present: (n, T) -> (n, 2 * d)
+    """
+    share = present / np.maximum(present.sum(1, keepdims=True), 1)
+    mean = np.einsum("nt,ntd->nd", share, steps)
+    square = np.einsum("nt,ntd->nd", share, (steps - mean[:, None]) ** 2)
+    here = present.any(1)
+    parts = []
+    for part in (mean, np.sqrt(square)):
+        part = part - part[here].mean(axis=0) if here.any() else part
+        part[~here] = 0
+        parts.append(part / max(part.std(), 1e-6))
+    return np.concatenate(parts, axis=1)
 
 
 def modality_gains(blocks: list[np.ndarray], y: np.ndarray) -> np.ndarray:

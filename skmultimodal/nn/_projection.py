@@ -31,11 +31,8 @@ class ScaledLinear(nn.Module):
 class ModalityTokens(nn.Module):
     """Tokens of one modality; a learned one stands where a step is absent.
 
-    The steps of a sequence go through a temporal encoder. The gain then stands behind
-    it, where no normalisation can undo it.
+    The steps of a sequence go through a temporal encoder.
     """
-
-    gain: Tensor
 
     def __init__(
         self,
@@ -49,15 +46,14 @@ class ModalityTokens(nn.Module):
     ):
         super().__init__()
         self.n_steps, self.d_in = n_steps, d_in
-        self.encodes = is_sequence and temporal != "mean"
-        self.project = ScaledLinear(d_in, d, 1.0 if self.encodes else gain)
+        self.project = ScaledLinear(d_in, d, gain)
         self.missing = nn.Parameter(torch.zeros(d))
         self.position = (
             nn.Parameter(0.02 * torch.randn(n_steps, d)) if is_sequence else None
         )
+        self.encodes = is_sequence and temporal != "mean"
         if self.encodes:
             self.temporal = make_temporal(temporal, d, dropout)
-            self.register_buffer("gain", torch.tensor(float(gain)))
 
     def forward(self, x: Tensor, present: Tensor) -> Tensor:
         """x: (n, T * d_in), present: (n, T) -> (n, T, d)"""
@@ -66,5 +62,5 @@ class ModalityTokens(nn.Module):
         if self.position is not None:
             z = z + self.position
         if self.encodes:
-            z = self.temporal(z.masked_fill(~here, 0), present) * self.gain
+            z = self.temporal(z.masked_fill(~here, 0), present)
         return torch.where(here, z, self.missing)

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from skmultimodal import pack
+from skmultimodal._layout import layout_from_names
 from skmultimodal.heads import FusionClassifier, FusionRegressor
-from skmultimodal.heads._relevance import modality_gains, relevance_rows
+from skmultimodal.heads._relevance import (
+    describe_blocks,
+    modality_gains,
+    relevance_rows,
+)
 
 
 def draw(n=240, seed=0):
@@ -92,3 +97,35 @@ def test_a_weak_modality_moves_predictions_less(quick, cls):
     assert moved["relevance"] < 0.5 * moved["equal"]
     with pytest.raises(ValueError, match="'block_scale' parameter"):
         cls(block_scale="loud", **quick()).fit(X, y)
+
+
+def test_sequences_are_described_by_mean_and_spread_of_their_present_steps():
+    rng = np.random.default_rng(0)
+    vector, steps = rng.normal(size=(40, 2)), rng.normal(2, [1, 3], size=(40, 5, 2))
+    steps[3:20, 3:], steps[7, 1], steps[9] = np.nan, np.nan, np.nan
+    X = pack({"v": vector, "s": steps})
+    present = np.c_[np.ones(40, bool), ~np.isnan(steps).all(axis=2)]
+    found = describe_blocks(np.nan_to_num(X), present, layout_from_names(list(X)))
+    np.testing.assert_array_equal(found[0], X.iloc[:, :2])
+    rows = np.delete(np.arange(40), 9)
+    mean, spread = (f(steps[rows], axis=1) for f in (np.nanmean, np.nanstd))
+    for part, expected in ((found[1][:, :2], mean), (found[1][:, 2:], spread)):
+        expected = expected - expected.mean(axis=0)
+        size = expected.std() * np.sqrt(39 / 40)  # the absent row is 0
+        np.testing.assert_allclose(part[rows], expected / size, rtol=1e-4, atol=1e-5)
+        assert not part[9].any()
+
+
+def test_a_sequence_that_is_encoded_is_not_turned_down(quick):
+    """Order is beyond the closed form, so that it may not judge."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(2, size=200)
+    vector = rng.normal(size=(200, 2)) + y[:, None]
+    X = pack({"v": vector, "s": rng.normal(size=(200, 5, 3))})
+    plain, encoded, equal = (
+        FusionClassifier(**quick(max_epochs=1), **params).fit(X, y)._recipe.gains
+        for params in ({}, {"temporal": "gru"}, {"block_scale": "equal"})
+    )
+    assert plain[0] == 1
+    assert plain[1] < 0.5
+    assert encoded == equal == (1, 1)

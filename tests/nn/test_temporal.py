@@ -177,17 +177,6 @@ def test_vectors_are_left_alone(kind):
     assert asked.state_dict().keys() == plain.state_dict().keys()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in TEMPORAL if kind != "mean"])
-def test_the_gain_turns_down_what_the_encoder_gives(kind):
-    """Normalisation inside an encoder would undo a gain before it."""
-    loud = ModalityTokens(4, 3, D, is_sequence=True, temporal=kind)
-    quiet = ModalityTokens(4, 3, D, is_sequence=True, gain=0.1, temporal=kind)
-    state = loud.state_dict() | {"gain": quiet.gain}
-    quiet.load_state_dict(state)
-    x, present = torch.randn(5, 12), torch.ones(5, 4, dtype=torch.bool)
-    close(quiet(x, present), 0.1 * loud(x, present))
-
-
 @pytest.mark.parametrize("kind", ["mean", "attention", "transformer"])
 @pytest.mark.filterwarnings("error")
 def test_stacked_encoders_train_at_once(kind):
