@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from pathlib import PurePath
 from typing import Any, Protocol
 
 import numpy as np
@@ -171,7 +172,8 @@ class MediaEncoder(ColumnEncoder):
         store = None if given is None else as_store(given)
         order = list(self._order(values))
         if store is not None:
-            keys = self._keys(values, store)
+            files: dict[int, tuple[str, os.stat_result]] = {}
+            keys = self._keys(values, store, files)
             first: dict[bytes, list[int]] = {}
             for k in order:
                 if (key := keys[k]) is not None:
@@ -179,21 +181,33 @@ class MediaEncoder(ColumnEncoder):
             same = list(first.values())
 
             def encode(places: Sequence[int]) -> Sequence[Description]:
-                return describe([values[same[p][0]] for p in places])
+                cells = [same[place][0] for place in places]
+                found = describe([values[k] for k in cells])
+                return [
+                    _Unkept(d) if k in files and _changed(*files[k]) else d
+                    for k, d in zip(cells, found)
+                ]
 
             def spread(place: int, description: Description) -> None:
+                if isinstance(description, _Unkept):
+                    description = description.args[0]
                 for k in same[place]:
                     found(k, description)
 
-            label = f"{type(self).__name__} {self.model_id_ or ''}".strip()
-            store._encode(list(first), encode, self._chunk, spread, label)
+            label = f"{type(self).__name__} {PurePath(self.model_id_ or '').name}"
+            store._encode(list(first), encode, self._chunk, spread, label.strip())
             order = [k for k in order if keys[k] is None]
         for start in range(0, len(order), self._chunk):
             chunk = order[start : start + self._chunk]
             for k, description in zip(chunk, describe([values[k] for k in chunk])):
                 found(k, description)
 
-    def _keys(self, values: list[Any], store: EmbeddingStore) -> list[bytes | None]:
+    def _keys(
+        self,
+        values: list[Any],
+        store: EmbeddingStore,
+        files: dict[int, tuple[str, os.stat_result]],
+    ) -> list[bytes | None]:
         """Key of each cell in the store; None for one that has no known content."""
         identity = {
             "encoder": type(self).__name__,
@@ -204,17 +218,24 @@ class MediaEncoder(ColumnEncoder):
         }
         known: dict[Any, bytes] = {}
         keys: list[bytes | None] = []
-        for value, content in zip(values, self._contents(values, store)):
+        for value, content in zip(values, self._contents(values, store, files)):
             salt = self._salt(value)
             if salt not in known:
                 known[salt] = identity_digest({**identity, "salt": salt})
             keys.append(None if content is None else known[salt] + content)
         return keys
 
-    def _contents(self, values: list[Any], store: EmbeddingStore) -> list[bytes | None]:
-        """Digest of what each cell holds; None where that is not known."""
+    def _contents(
+        self,
+        values: list[Any],
+        store: EmbeddingStore,
+        files: dict[int, tuple[str, os.stat_result]],
+    ) -> list[bytes | None]:
+        """Digest of what each cell holds; None where that is not known.
+
+        Puts into `files` how each file was found.
+        """
         found: list[bytes | None] = [None] * len(values)
-        paths, files, places = [], [], []
         root = root_folder(getattr(self, "root", None))
         for k, value in enumerate(values):
             if not (self._reads_files and is_path(value)):
@@ -222,11 +243,12 @@ class MediaEncoder(ColumnEncoder):
                 continue
             with suppress(MediaError, OSError):  # whoever decodes it says what is wrong
                 path = locate(value, root, self._noun)
-                files.append((path, os.stat(path)))
-                paths.append(path)
-                places.append(k)
-        digests = store._file_digests(files, lambda which: _digests(paths, which))
-        for k, digest in zip(places, digests):
+                files[k] = path, os.stat(path)
+        paths = [path for path, _ in files.values()]
+        digests = store._file_digests(
+            list(files.values()), lambda which: _digests(paths, which)
+        )
+        for k, digest in zip(files, digests):
             found[k] = digest if isinstance(digest, bytes) else None
         return found
 
@@ -257,6 +279,19 @@ class MediaEncoder(ColumnEncoder):
             UserWarning,
             stacklevel=6,
         )
+
+
+class _Unkept(Exception):
+    """A description that the store must not keep: its file changed meanwhile."""
+
+
+def _changed(path: str, before: os.stat_result) -> bool:
+    try:
+        now = os.stat(path)
+    except OSError:
+        return True
+    seen = ("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino", "st_dev")
+    return any(getattr(now, name) != getattr(before, name) for name in seen)
 
 
 def _digests(paths: list[str], which: list[int]) -> list[Any]:

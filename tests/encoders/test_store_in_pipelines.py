@@ -135,6 +135,27 @@ def test_a_changed_file_behind_the_same_path_is_noticed(
     np.testing.assert_array_equal(np.delete(after, 5, 0), np.delete(before, 5, 0))
 
 
+def test_a_file_that_changes_while_it_is_encoded_is_not_kept(
+    count, photos, tmp_path, monkeypatch
+):
+    from skmultimodal.encoders import _media
+
+    digest = _media.file_digest
+
+    def then_changed(path):
+        found = digest(path)
+        if path == photos[5]:
+            Image.fromarray(np.zeros((12, 12, 3), np.uint8)).save(path)
+        return found
+
+    store = tmp_path / "store"
+    with monkeypatch.context() as patched:
+        patched.setattr(_media, "file_digest", then_changed)
+        z = encoder(count, store=store).fit_transform(photos)
+    assert EmbeddingStore(store).info()["n_vectors"] == 59
+    np.testing.assert_array_equal(encoder(count).fit_transform(photos), z)
+
+
 @pytest.mark.parametrize(
     "other", [{"size": 20}, {"output": "sequence"}, {"output": "sequence", "grid": 2}]
 )
