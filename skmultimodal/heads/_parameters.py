@@ -41,7 +41,8 @@ batch_size : int or "auto", default="auto"
     epoch, halved while memory runs out.
 standardize : bool, default=True
     Centre each column on its training median, divide by its spread (interquartile, or
-    2 to 98 % where that is larger) and squash it smoothly into (-3, 3).
+    2 to 98 % where that is larger) and squash it smoothly into (-3, 3). A feature of a
+    sequence has one median and one spread for all steps.
 block_scale : {"relevance", "equal"}, default="relevance"
     How loud the blocks are, beyond 1/√width. "relevance" makes modalities that explain
     little of y quieter where that lowers the leave-one-out error of a kernel ridge

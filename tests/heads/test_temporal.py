@@ -41,13 +41,13 @@ def data(make_data):
 @pytest.mark.parametrize("temporal", ["lstm", "gru", "transformer"])
 def test_learns_order(quick, temporal):
     X, y = which_came_first()
-    head = FusionClassifier(temporal=temporal, **quick(embed_dim=16, max_epochs=15))
+    head = FusionClassifier(temporal=temporal, **quick(embed_dim=16, max_epochs=12))
     assert head.fit(X[:350], y[:350]).score(X[350:], y[350:]) > 0.9
 
 
 def test_a_mean_of_steps_knows_no_order(quick):
     X, y = which_came_first()
-    head = FusionClassifier(**quick(embed_dim=16, max_epochs=15))
+    head = FusionClassifier(**quick(embed_dim=16, max_epochs=12))
     assert head.fit(X[:350], y[:350]).score(X[350:], y[350:]) < 0.65
 
 
@@ -124,7 +124,7 @@ def test_travels_and_goes_on(data, quick, temporal):
 
 def test_is_searched(quick):
     X, y = which_came_first(300)
-    head = FusionClassifier(**quick(embed_dim=16, max_epochs=15))
+    head = FusionClassifier(**quick(embed_dim=16, max_epochs=12))
     search = GridSearchCV(
         Pipeline([("head", head)]), {"head__temporal": ["mean", "gru"]}, cv=2
     ).fit(X, y)
