@@ -155,7 +155,7 @@ class SeriesEncoder(MediaEncoder):
     >>> slow, quick = np.sin(time / 9), np.sin(time[:30])
     >>> encoded = SeriesEncoder().fit_transform([slow, quick, None])
     >>> encoded.shape
-    (3, 61)
+    (3, 73)
     >>> np.isnan(encoded).any(axis=1)
     array([False, False,  True])
     >>> steps = SeriesEncoder(output="sequence", max_steps=4)

@@ -8,18 +8,19 @@ import numpy as np
 
 FEATURES_VERSION = 1  # part of the key of stored features: other numbers, other version
 ALL_PAIRS = 12  # channels up to which every pair is correlated
-_LAGS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+_LAGS = (1, 2, 4, 8, 16, 32)
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _SEGMENTS = 4
 _OCTAVES = 7  # bands of the spectrum: the upper half, the upper quarter below it, ...
 _EVEN_BANDS = 16
 _VALUES = 2**17  # numbers worked on at once
 _FLAT = 1e-12  # what varies less than this, beside its size, is constant
+_SMALLEST = 1e-12  # sizes below it are alike
 _LARGEST = float(np.finfo(np.float32).max)
 
 # first in the features of a channel, so that an empty one is seen at a glance
 MISSING = 0
-N_PER_CHANNEL = 1 + 11 + 11 + 2 + 3 + 2 * _SEGMENTS + len(_LAGS) + 1 + _OCTAVES + 6
+N_PER_CHANNEL = 40 + 3 * _SEGMENTS + len(_LAGS) + 2 * _OCTAVES
 
 
 def series_features(series: Sequence[np.ndarray]) -> np.ndarray:
@@ -91,21 +92,33 @@ def _of_channels(x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.nda
     shape = _shape(z, steps, both, some, pairs)
     time, trend = _trend(z, held, lengths)
     smooth = _bridged(z, held, lengths)
+    octaves, spectrum = _spectrum(smooth, time, trend[0], lengths)
+    segments = _segments(z, held, time)
+    between = high - low, quantiles[4] - quantiles[0], quantiles[3] - quantiles[1]
+    amplitudes = np.sqrt(octaves) * sd[:, None]
     features = [
         1 - count / lengths,
         *level,
+        *_orders_of_size(sd, *between, step_size * sd, *amplitudes.T),
+        *_orders_of_size(*(spread * sd for spread in segments[1::2])),
         *shape,
         step_size,
         step_sd,
         *trend,
-        *_segments(z, held, time),
+        *segments,
         *_autocorrelations(smooth, lengths),
-        *_spectrum(smooth, time, trend[0], lengths),
+        *np.sqrt(octaves).T,
+        *spectrum,
     ]
     found = np.stack(features, axis=1)
     found[count == 0] = 0
     found[:, MISSING] = 1 - count / lengths
     return found, z
+
+
+def _orders_of_size(*sizes: np.ndarray) -> list[np.ndarray]:
+    """Logarithms, in which stillness and motion are as far apart as they are."""
+    return [np.log(np.maximum(size, _SMALLEST)) for size in sizes]
 
 
 def _quantiles(ordered: np.ndarray, count: np.ndarray) -> list[np.ndarray]:
@@ -220,8 +233,11 @@ def _autocorrelations(z: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
 
 def _spectrum(
     z: np.ndarray, time: np.ndarray, slope: np.ndarray, lengths: np.ndarray
-) -> list[np.ndarray]:
-    """Where the energy lies, by frequencies relative to the highest (Nyquist's)."""
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Shares (m, octaves) of the energy, and where else it lies: 6.
+
+    Frequencies are relative to the highest (Nyquist's).
+    """
     size = z.shape[1]
     inside = time < 1
     flat = np.where(inside, z - slope[:, None] * time, 0)
@@ -240,8 +256,7 @@ def _spectrum(
     octave = np.minimum(np.ceil(-np.log2(frequency)), _OCTAVES - 1).astype(int)
     octaves = _in_bands(shares[:, ::-1], octave[::-1])
     octaves = np.pad(octaves, [(0, 0), (0, _OCTAVES - octaves.shape[1])])
-    return [
-        *np.sqrt(octaves).T,
+    return octaves, [
         centroid,
         spread,
         most,
