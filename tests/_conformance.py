@@ -18,8 +18,10 @@ import skmultimodal
 from skmultimodal import multimodal_pipeline, pack
 from skmultimodal.compose import ModalitySelector, ModalityTransformer
 from skmultimodal.encoders import (
+    AudioEncoder,
     ImageEncoder,
     PrecomputedEncoder,
+    SeriesEncoder,
     TabularEncoder,
     TextEncoder,
 )
@@ -45,6 +47,8 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
     TabularEncoder: [TabularEncoder()],
     TextEncoder: [TextEncoder()],
     ImageEncoder: [ImageEncoder()],
+    AudioEncoder: [AudioEncoder()],
+    SeriesEncoder: [SeriesEncoder()],
     FusionClassifier: [FusionClassifier(max_epochs=20, random_state=0)],
     FusionRegressor: [FusionRegressor(max_epochs=20, random_state=0)],
     ModalitySampler: [
@@ -69,7 +73,9 @@ _CELLS = (
     "matrices of numbers are no input. tests/encoders/test_column_encoders.py asks "
     "the suite's questions of columns of cells"
 )
-ONE_COLUMN: dict[type, str] = {TextEncoder: _CELLS, ImageEncoder: _CELLS}
+ONE_COLUMN: dict[type, str] = dict.fromkeys(
+    [TextEncoder, ImageEncoder, AudioEncoder, SeriesEncoder], _CELLS
+)
 
 # Checks that scikit-learn has and leaves out of its suite.
 BY_HAND = [
@@ -124,12 +130,17 @@ N_ROWS = 48
 
 
 def raw_frame(gaps: bool = True) -> pd.DataFrame:
-    """A table with a date, a category, text, pictures and ready-made embeddings."""
+    """A table with a cell of every kind in each row."""
     rng = np.random.default_rng(0)
     y = target()
     cells = np.empty(N_ROWS, dtype=object)
     photos = np.empty(N_ROWS, dtype=object)
+    voices = np.empty(N_ROWS, dtype=object)
+    traces = np.empty(N_ROWS, dtype=object)
     for i in range(N_ROWS):
+        pitch = 2 * np.pi * (300 + 500 * y[i]) * np.arange(400 + 10 * i) / 4000
+        voices[i] = (4000, np.sin(pitch) + 0.1 * rng.normal(size=len(pitch)))
+        traces[i] = rng.normal(size=(20 + i % 3, 2)).cumsum(axis=0) * (1 + y[i])
         cells[i] = (rng.normal(size=4) + y[i]).round(3).tolist()
         photos[i] = rng.integers(0, 160, (8, 9, 3), dtype=np.uint8) + 90 * y[i]
         photos[i] = photos[i].astype(np.uint8)
@@ -144,6 +155,8 @@ def raw_frame(gaps: bool = True) -> pd.DataFrame:
                 for k in y
             ],
             "photo": photos,
+            "voice": voices,
+            "trace": traces,
             "vector": cells,
         },
         index=[f"row{i}" for i in range(N_ROWS)],
@@ -154,6 +167,8 @@ def raw_frame(gaps: bool = True) -> pd.DataFrame:
         X.loc[X.index[6:10], "note"] = None
         X.loc[X.index[12:15], "photo"] = None
         X.loc[X.index[18:21], "vector"] = None
+        X.loc[X.index[22:25], "voice"] = None
+        X.loc[X.index[26:29], "trace"] = None
     return X
 
 
@@ -198,6 +213,8 @@ def _raw(estimator: Any, *modalities: str, **more: Any) -> Case:
         "tabular": ["age", "kind", "seen"],
         "note": ["note"],
         "photo": ["photo"],
+        "voice": ["voice"],
+        "trace": ["trace"],
         "vector": ["vector"],
     }
     columns = {name: columns[name] for name in modalities or columns}
@@ -219,6 +236,8 @@ _ENTRIES = [
     ("tabular", TabularEncoder(), ["age", "kind", "seen"]),
     ("note", TextEncoder(n_components=3, random_state=0), "note"),
     ("photo", ImageEncoder(n_components=3, random_state=0), ["photo"]),
+    ("voice", AudioEncoder(output="sequence", n_components=3, random_state=0), "voice"),
+    ("trace", SeriesEncoder(n_components=3, random_state=0), "trace"),
     ("vector", "passthrough", ["vector"]),
 ]
 
@@ -228,21 +247,33 @@ ENCODERS = {
     "TextEncoder reduced": _raw(TextEncoder(n_components=3, random_state=0), "note"),
     "ImageEncoder": _raw(ImageEncoder(), "photo"),
     "ImageEncoder reduced": _raw(ImageEncoder(n_components=3, random_state=0), "photo"),
+    "AudioEncoder": _raw(AudioEncoder(), "voice"),
+    "AudioEncoder sequence": _raw(AudioEncoder(output="sequence"), "voice"),
+    "SeriesEncoder": _raw(SeriesEncoder(), "trace"),
+    "SeriesEncoder sequence": _raw(SeriesEncoder(output="sequence"), "trace"),
     "PrecomputedEncoder of cells": _raw(PrecomputedEncoder(), "vector"),
     "PrecomputedEncoder of columns": _encoded(PrecomputedEncoder()),
 }
+
+
+def _pipeline(task: str, **params: Any) -> Any:
+    return multimodal_pipeline(task, modalities={"trace": "series"}, **params)
+
+
 COMPOSITIONS = {
     "ModalityTransformer": _raw(ModalityTransformer(_ENTRIES), reorders=True),
-    "ModalityTransformer auto": _raw(ModalityTransformer(), reorders=True),
+    "ModalityTransformer auto": _raw(
+        ModalityTransformer(modalities={"trace": "series"}), reorders=True
+    ),
     "ModalitySelector": _encoded(ModalitySelector()),
     "multimodal_pipeline classifier": _raw(
-        multimodal_pipeline("classifier", **_QUICK), reorders=True
+        _pipeline("classifier", **_QUICK), reorders=True
     ),
     "multimodal_pipeline regressor": _raw(
-        multimodal_pipeline("regressor", fusion="gated", **_QUICK), reorders=True
+        _pipeline("regressor", fusion="gated", **_QUICK), reorders=True
     ),
     "multimodal_pipeline sampler": _raw(
-        multimodal_pipeline("classifier", sampler=SMOTE(random_state=0), **_QUICK),
+        _pipeline("classifier", sampler=SMOTE(random_state=0), **_QUICK),
         reorders=True,
     ),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Hashable
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import PurePath
 from typing import Any
 
@@ -98,7 +99,24 @@ def is_several(cell: Any) -> bool:
     if not isinstance(cell, (list, tuple)):
         return False
     held = next((part for part in cell if not is_missing(part)), None)
+    if _is_turn(held) or _is_sound(held):
+        return True
     return not isinstance(held, (list, tuple, int, float))
+
+
+def _is_turn(part: Any) -> bool:
+    """Whether it is what somebody said: (role, text)."""
+    return isinstance(part, tuple) and all(isinstance(word, str) for word in part)
+
+
+def _is_sound(part: Any) -> bool:
+    """Whether it is a sound as (rate, wave)."""
+    return (
+        isinstance(part, tuple)
+        and len(part) == 2
+        and isinstance(part[0], Real)
+        and np.ndim(part[1]) > 0
+    )
 
 
 def unique_parts(column: Column) -> Parts:

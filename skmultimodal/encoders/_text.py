@@ -92,9 +92,11 @@ class TextEncoder(MediaEncoder):
     Notes
     -----
     A cell is a string, a number (taken as its text) or a list of strings, whose vectors
-    are averaged. A missing cell gives a row of NaN; a text without any known n-gram
-    gives zeros. N-grams are learned from 20,000 different texts at most, evenly spread
-    in alphabetical order.
+    are averaged. Turns of a dialogue, ``[(role, text), ...]``, are such a list, each
+    read as ``role: text``. A missing cell gives a row of NaN; a text without any known
+    n-gram gives zeros. N-grams are learned from 20,000 different texts at most, evenly
+    spread in alphabetical order. Weights stay out of pickles: they are loaded
+    again from `model`.
 
     References
     ----------
@@ -233,6 +235,8 @@ def _text(part: Any, column: Column, row: int) -> str:
         return str(part)
     if isinstance(part, (bool, int, float, np.number, np.bool_)):
         return str(part)
+    if isinstance(part, tuple) and all(isinstance(word, str) for word in part):
+        return ": ".join(part)
     raise TypeError(
         f"TextEncoder: {column.where(row)} holds {type(part).__name__}, expected a "
         "string or a list of strings. Convert the column with `.astype(str)` where "

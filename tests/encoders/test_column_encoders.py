@@ -18,7 +18,12 @@ from sklearn.utils.estimator_checks import (
     check_set_params,
 )
 
-from skmultimodal.encoders import ImageEncoder, TextEncoder
+from skmultimodal.encoders import (
+    AudioEncoder,
+    ImageEncoder,
+    SeriesEncoder,
+    TextEncoder,
+)
 
 TEXTS = [
     "a small red house",
@@ -36,11 +41,35 @@ def _pictures():
     return [*cells, Image.fromarray(cells[0]), cells[1][:, :, 0]]
 
 
+def _waves(n_channels=None):
+    rng = np.random.default_rng(0)
+    shape = () if n_channels is None else (n_channels,)
+    return [rng.normal(size=(300 + 40 * k, *shape)) for k in range(6)]
+
+
 CASES = {
     "text": (TextEncoder(n_components=3, random_state=0), TEXTS),
     "image": (ImageEncoder(), _pictures()),
     "image reduced": (ImageEncoder(n_components=3, random_state=0), _pictures()),
+    "image sequence": (ImageEncoder(output="sequence", grid=2), _pictures()),
+    "text sequence": (TextEncoder(output="sequence", random_state=0), TEXTS),
+    "audio": (AudioEncoder(sample_rate=4000), _waves()),
+    "audio sequence": (AudioEncoder(output="sequence", sample_rate=4000), _waves()),
+    "series": (SeriesEncoder(), _waves(2)),
+    "series sequence": (SeriesEncoder(output="sequence", max_steps=20), _waves(2)),
 }
+
+
+PLAIN = [TextEncoder(), ImageEncoder(), AudioEncoder(), SeriesEncoder()]
+
+
+def assert_held(z, encoder):
+    """Rows are finite, but for the steps behind the last one."""
+    steps = z.reshape(len(z), encoder.n_steps_ or 1, -1)
+    held = np.isfinite(steps).all(axis=2)
+    assert held[:, 0].all()
+    assert (held | np.isnan(steps).all(axis=2)).all()
+    assert (held[:, :-1] >= held[:, 1:]).all()
 
 
 @pytest.fixture(params=CASES)
@@ -61,12 +90,12 @@ def case(request):
     ],
     ids=lambda check: check.__name__,
 )
-@pytest.mark.parametrize("encoder", [TextEncoder(), ImageEncoder()], ids=repr)
+@pytest.mark.parametrize("encoder", PLAIN, ids=repr)
 def test_checks_that_need_no_data(encoder, check):
     check(type(encoder).__name__, encoder)
 
 
-@pytest.mark.parametrize("encoder", [TextEncoder(), ImageEncoder()], ids=repr)
+@pytest.mark.parametrize("encoder", PLAIN, ids=repr)
 def test_default_constructible(encoder):
     check_parameters_default_constructible(type(encoder).__name__, encoder)
 
@@ -76,7 +105,7 @@ def test_output_is_float32_with_a_row_a_cell(case):
     z = encoder.fit_transform(X)
     assert z.shape == (6, encoder.n_features_out_)
     assert z.dtype == np.float32
-    assert np.isfinite(z).all()
+    assert_held(z, encoder)
 
 
 def test_fit_transform_is_fit_then_transform(case):
@@ -98,6 +127,20 @@ def test_order_of_rows_does_not_matter_at_transform(case):
     order = [4, 1, 5, 0, 3, 2]
     z = encoder.fit(X).transform(X)
     np.testing.assert_allclose(encoder.transform(X.iloc[order]), z[order], atol=1e-5)
+
+
+def test_turns_of_a_dialogue_are_several_texts():
+    turns = [("doctor", "where does it hurt"), ("patient", "the knee")]
+    z = TextEncoder(random_state=0).fit_transform([turns, "the knee", "doctor: a"])
+    flat = [": ".join(turn) for turn in turns]
+    same = TextEncoder(random_state=0).fit_transform([flat, "the knee", "doctor: a"])
+    np.testing.assert_array_equal(z, same)
+
+
+def test_several_sounds_of_a_cell_are_averaged():
+    waves = [(4000, wave) for wave in _waves()]
+    z = AudioEncoder().fit_transform([waves[:2], waves[0], waves[1]])
+    np.testing.assert_allclose(z[0], z[1:].mean(axis=0), rtol=1e-5, atol=1e-6)
 
 
 def test_the_same_seed_gives_the_same_encoding(case):
@@ -133,7 +176,7 @@ def test_missing_cells_give_rows_of_nan_at_fit_and_transform(case):
     np.testing.assert_array_equal(
         np.isnan(z).all(axis=1), [False, True, False, True, False, False]
     )
-    assert np.isfinite(z[[0, 2, 4, 5]]).all()
+    assert_held(z[[0, 2, 4, 5]], encoder)
     np.testing.assert_allclose(encoder.transform(gaps), z, atol=1e-5)
 
 
@@ -172,7 +215,8 @@ def test_names_and_set_output(case):
     frame = encoder.set_output(transform="pandas").fit_transform(X)
     assert list(frame.columns) == list(encoder.get_feature_names_out())
     assert list(frame.index) == list(X.index)
-    assert frame.columns[0] == f"{encoder._kind}__0"
+    first = "0" if encoder.n_steps_ is None else "t0__0"
+    assert frame.columns[0] == f"{encoder._kind}__{first}"
     assert (frame.dtypes == np.float32).all()
     assert list(encoder.feature_names_in_) == ["cell"]
     assert encoder.n_features_in_ == 1
