@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import os
 import re
@@ -10,7 +9,8 @@ import stat
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+# A PurePath makes one slash of two; one letter is a drive of Windows.
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z][A-Za-z0-9+.-]+:/|data:")
 _OPEN = (
     os.O_RDONLY
     | getattr(os, "O_NONBLOCK", 0)  # a FIFO that took the file's place cannot hang us
@@ -38,11 +38,13 @@ def open_media(cell: Any, *, root: str | None, max_bytes: int, noun: str) -> Bin
     with `root` only one inside that folder. Raises MediaError.
     """
     if is_bytes(cell):
-        _check_size(cell, len(cell), max_bytes)
+        _check_size(cell, memoryview(cell).nbytes, max_bytes)
         return io.BytesIO(cell)
     path = locate(cell, root, noun)
+    # With `root` links are followed already: one that came since leads out.
+    flags = _OPEN if root is None else _OPEN | getattr(os, "O_NOFOLLOW", 0)
     try:
-        descriptor = os.open(path, _OPEN)
+        descriptor = os.open(path, flags)
     except OSError as error:
         raise MediaError(
             f"{shown(cell)} cannot be opened ({error.strerror}). Correct its rights"
@@ -67,7 +69,7 @@ def locate(cell: Any, root: str | None, noun: str) -> str:
     if _URL.match(name):
         raise MediaError(
             f"{name!r:.200} is an address, and nothing is fetched. Download the {noun} "
-            "and give its path"
+            "and give its path or bytes"
         )
     try:
         path = os.path.expanduser(name) if root is None else _inside(name, root)
@@ -99,9 +101,11 @@ def _inside(name: str, root: str) -> str:
     return real
 
 
-@functools.lru_cache(maxsize=16)
 def _real_root(root: str) -> str:
-    real = os.path.realpath(os.path.expanduser(root))
+    try:
+        real = os.path.realpath(os.path.expanduser(root))
+    except ValueError:  # a NUL, or what no file system can write
+        real = ""
     if not os.path.isdir(real):
         found = "a file" if os.path.isfile(real) else "nothing there"
         raise NotADirectoryError(
@@ -111,7 +115,7 @@ def _real_root(root: str) -> str:
 
 
 def _absent(name: str, root: str | None, error: Exception) -> str:
-    start = os.getcwd() if root is None else root
+    start = _here() if root is None else root
     if isinstance(error, FileNotFoundError):
         link = os.path.islink(os.path.join(start, name))
         found = "is a link that leads nowhere" if link else "does not exist"
@@ -123,11 +127,21 @@ def _absent(name: str, root: str | None, error: Exception) -> str:
     )
 
 
+def _here() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # removed
+        return "."
+
+
 def _check_kind(cell: Any, mode: int, noun: str) -> None:
     if stat.S_ISREG(mode):
         return
     what = "a folder" if stat.S_ISDIR(mode) else "no regular file but a pipe or device"
-    raise MediaError(f"{os.fspath(cell)!r} is {what}, expected the path of a {noun}")
+    raise MediaError(
+        f"{os.fspath(cell)!r:.200} is {what}, expected the path of a {noun}. Correct "
+        "the path"
+    )
 
 
 def _check_size(cell: Any, n_bytes: int, max_bytes: int) -> None:
@@ -145,7 +159,7 @@ def shown(cell: Any) -> str:
     if is_path(cell):
         return f"the file {os.fspath(cell)!r:.200}"
     if is_bytes(cell):
-        return f"a cell of {len(cell)} bytes"
+        return f"a cell of {memoryview(cell).nbytes} bytes"
     if hasattr(cell, "shape"):
         return f"an array of shape {cell.shape}"
     return f"a cell of type {type(cell).__name__}"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from skmultimodal.encoders.decoding._files import (
     MediaError,
@@ -18,13 +17,17 @@ from skmultimodal.encoders.decoding._files import (
     open_media,
     shown,
 )
+from skmultimodal.encoders.decoding._raster import (
+    check_work,
+    first_line,
+    identified,
+    on_white,
+    quiet,
+    upright,
+)
 
 MAX_PIXELS = 89_478_485  # Pillow's own limit against decompression bombs
 MAX_BYTES = 2**30
-_RASTER = (
-    *("PNG", "JPEG", "MPO", "GIF", "BMP", "DIB", "TIFF", "WEBP", "AVIF", "HEIF"),
-    *("JPEG2000", "PPM", "ICO", "ICNS", "PCX", "SGI", "TGA", "DDS", "QOI", "SPIDER"),
-)
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
@@ -43,7 +46,7 @@ class Decoder:
     def __call__(self, cell: Any) -> np.ndarray:
         """(h, w, 3) float32 in [0, 1]."""
         if isinstance(cell, np.ndarray) or _is_nested(cell):
-            array = np.asarray(cell)
+            array = _as_array(cell)
             check_array_shape(array)
             if array.dtype != np.uint8:
                 return self._resized_array(self._array(array))
@@ -51,8 +54,7 @@ class Decoder:
         if isinstance(cell, Image.Image):
             picture = self._read(cell, cell)
         else:
-            with self._open(cell) as file, self._identified(file, cell) as image:
-                picture = self._read(image, cell)
+            picture = self._decoded(cell)
         if isinstance(picture, np.ndarray):
             return self._resized_array(picture)
         size = self._target(picture.height, picture.width)
@@ -60,44 +62,38 @@ class Decoder:
             picture = picture.resize(size[::-1], Image.Resampling(self.resample))
         return np.asarray(picture, dtype=np.float32) / 255
 
-    def _open(self, cell: Any) -> BinaryIO:
+    def _decoded(self, cell: Any) -> Image.Image | np.ndarray:
+        """The picture in a file, if it is not too large."""
         if not (is_path(cell) or is_bytes(cell)):
             raise MediaError(
                 f"found {type(cell).__name__}; expected a path, bytes, a PIL image or "
                 "an array (h, w), (h, w, 1), (h, w, 3) or (h, w, 4)"
             )
-        return open_media(
-            cell, root=self.root, max_bytes=self.max_bytes, noun="picture"
-        )
-
-    def _identified(self, file: BinaryIO, cell: Any) -> Image.Image:
-        """The picture in a file, not decoded yet."""
-        try:
-            return Image.open(file, formats=_formats())
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise MediaError(
-                f"{shown(cell)} is larger than Pillow's limit ({error}). Shrink it, or "
-                "raise PIL.Image.MAX_IMAGE_PIXELS if you trust it"
-            ) from error
-        except Exception as error:
-            raise MediaError(
-                f"{shown(cell)} is no picture that Pillow can read ({_reason(error)}). "
-                "Convert it to PNG or JPEG"
-            ) from error
+        with (
+            open_media(
+                cell, root=self.root, max_bytes=self.max_bytes, noun="picture"
+            ) as file,
+            identified(file, cell) as image,
+        ):
+            self._check_pixels(cell, image.size)
+            check_work(image, file, cell)
+            if image.format == "JPEG":
+                height, width = self._target(image.height, image.width)
+                image.draft(None, (2 * width, 2 * height))
+            return self._read(image, cell)
 
     def _read(self, image: Image.Image, cell: Any) -> Image.Image | np.ndarray:
-        """An upright RGB picture, decoded if it is not too large."""
+        """An upright RGB picture."""
         self._check_pixels(cell, image.size)
-        if image is not cell and image.format == "JPEG":
-            height, width = self._target(image.height, image.width)
-            image.draft(None, (2 * width, 2 * height))
         try:
-            return self._upright(image)
+            image.load()
+            self._check_pixels(cell, image.size)  # an ICO holds files of other sizes
+            return self._plain(upright(image))
         except MediaError:
             raise
         except Exception as error:
             raise MediaError(
-                f"{shown(cell)} is broken or truncated ({_reason(error)}). "
+                f"{shown(cell)} is broken or truncated ({first_line(error)}). "
                 "Restore the file"
             ) from error
 
@@ -117,9 +113,8 @@ class Decoder:
         if 0 in size:
             raise MediaError(f"{shown(cell)} has no pixels: size {size}")
 
-    def _upright(self, image: Image.Image) -> Image.Image | np.ndarray:
-        """RGB as the camera was held; an array where eight bits would lose some."""
-        image = ImageOps.exif_transpose(image)
+    def _plain(self, image: Image.Image) -> Image.Image | np.ndarray:
+        """RGB; an array where eight bits would lose some."""
         if image.mode in _SIXTEEN_BIT:
             grey = np.asarray(image, dtype=np.float32) / 65535
             return np.repeat(grey.clip(0, 1)[:, :, None], 3, axis=2)
@@ -128,17 +123,16 @@ class Decoder:
         if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or (
             "transparency" in image.info
         ):
-            image = image.convert("RGBA")
-            white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-            image = Image.alpha_composite(white, image)
-        return image.convert("RGB")
+            return on_white(image)
+        return image if image.mode == "RGB" else image.convert("RGB")
 
     def _array(self, array: np.ndarray) -> np.ndarray:
         self._check_pixels(array, (array.shape[1], array.shape[0]))
         if array.ndim == 2:
             array = array[:, :, None]
         low, high = value_range(array.dtype, self.ranges)
-        picture = (array.astype(np.float32) - low) / (high - low)
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            picture = (array.astype(np.float32) - low) / (high - low)
         if not np.isfinite(picture).all():
             raise MediaError("an array holds NaN or infinite values. Fill them")
         picture = picture.clip(0, 1)
@@ -164,21 +158,18 @@ class Decoder:
         return np.stack(channels, axis=2)
 
 
-@functools.cache
-def _formats() -> tuple[str, ...]:
-    """Formats that hold pixels; Pillow also has some that run another program."""
-    Image.init()
-    return tuple(name for name in _RASTER if name in Image.OPEN)
-
-
 def _is_nested(cell: Any) -> bool:
     return isinstance(cell, (list, tuple))
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "cannot identify its format"
-    return str(error) or type(error).__name__
+def _as_array(cell: Any) -> np.ndarray:
+    try:
+        return np.asarray(cell)
+    except Exception as error:
+        raise MediaError(
+            f"a cell of type {type(cell).__name__} is no array of numbers "
+            f"({first_line(error)}). Give each row of pixels the same length"
+        ) from error
 
 
 def check_array_shape(array: np.ndarray) -> None:
@@ -221,7 +212,10 @@ def learn_ranges(cells: Sequence[Any]) -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
     for cell in cells:
         if (isinstance(cell, Image.Image) and cell.mode == "F") or _is_nested(cell):
-            cell = np.asarray(cell)
+            try:
+                cell = _as_array(cell)
+            except MediaError:
+                continue  # whoever decodes it says what is wrong
         if not isinstance(cell, np.ndarray) or cell.dtype.kind not in "fiu":
             continue
         if cell.dtype in (np.uint8, np.uint16) or cell.size == 0:
@@ -243,7 +237,7 @@ def _snapped(low: float, high: float) -> tuple[float, float]:
             return customary
     if low >= 0:
         return 0.0, 255.0 if 127 < high <= 255 else high
-    return low, high
+    return low, high if high > low else low + 1.0
 
 
 def decode_all(
@@ -257,7 +251,8 @@ def decode_all(
         except MediaError as error:
             return error
 
-    if threads == 1 or len(cells) < 2:
-        return [attempt(cell) for cell in cells]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(attempt, cells))
+    with quiet():
+        if threads == 1 or len(cells) < 2:
+            return [attempt(cell) for cell in cells]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(attempt, cells))
