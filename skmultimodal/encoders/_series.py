@@ -155,7 +155,7 @@ class SeriesEncoder(MediaEncoder):
     >>> slow, quick = np.sin(time / 9), np.sin(time[:30])
     >>> encoded = SeriesEncoder().fit_transform([slow, quick, None])
     >>> encoded.shape
-    (3, 73)
+    (3, 66)
     >>> np.isnan(encoded).any(axis=1)
     array([False, False,  True])
     >>> steps = SeriesEncoder(output="sequence", max_steps=4)
@@ -334,10 +334,10 @@ class SeriesEncoder(MediaEncoder):
         except MediaError as error:
             return error
 
-    def _content(self, value: Any, root: str | None, store: Any) -> bytes | None:
-        if self._rocket is not None:
-            return None
-        return super()._content(value, root, store)
+    def _contents(self, values: list[Any], *where: Any) -> list[bytes | None]:
+        if self._rocket is not None:  # what it gives depends on the other series
+            return [None] * len(values)
+        return super()._contents(values, *where)
 
     def _identity(self) -> dict[str, Any]:
         return {

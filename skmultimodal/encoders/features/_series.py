@@ -8,7 +8,7 @@ import numpy as np
 
 FEATURES_VERSION = 1  # part of the key of stored features: other numbers, other version
 ALL_PAIRS = 12  # channels up to which every pair is correlated
-_LAGS = (1, 2, 4, 8, 16, 32)
+_LAGS = (1, 2, 4, 8, 16)
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _SEGMENTS = 4
 _OCTAVES = 7  # bands of the spectrum: the upper half, the upper quarter below it, ...
@@ -20,7 +20,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 # first in the features of a channel, so that an empty one is seen at a glance
 MISSING = 0
-N_PER_CHANNEL = 40 + 3 * _SEGMENTS + len(_LAGS) + 2 * _OCTAVES
+N_PER_CHANNEL = 38 + 2 * _SEGMENTS + len(_LAGS) + 2 * _OCTAVES
 
 
 def series_features(series: Sequence[np.ndarray]) -> np.ndarray:
@@ -87,12 +87,11 @@ def _of_channels(x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.nda
     steps[~both] = 0
     pairs = np.maximum(both.sum(axis=1), 1)
     step_size = np.abs(steps).sum(axis=1) / pairs
-    step_sd = np.sqrt(np.square(steps).sum(axis=1) / pairs)
     level = [mean, sd, low, high, high - low, *quantiles, step_size * sd]
     shape = _shape(z, steps, both, some, pairs)
-    time, trend = _trend(z, held, lengths)
+    time, slope, curvature, rest = _trend(z, held, lengths)
     smooth = _bridged(z, held, lengths)
-    octaves, spectrum = _spectrum(smooth, time, trend[0], lengths)
+    octaves, spectrum = _spectrum(smooth, time, slope, lengths)
     segments = _segments(z, held, time)
     between = high - low, quantiles[4] - quantiles[0], quantiles[3] - quantiles[1]
     amplitudes = np.sqrt(octaves) * sd[:, None]
@@ -103,9 +102,8 @@ def _of_channels(x: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.nda
         *_orders_of_size(*(spread * sd for spread in segments[1::2])),
         *shape,
         step_size,
-        step_sd,
-        *trend,
-        *segments,
+        *(course * sd for course in (slope, curvature, *segments[0::2])),
+        rest,
         *_autocorrelations(smooth, lengths),
         *np.sqrt(octaves).T,
         *spectrum,
@@ -141,7 +139,7 @@ def _shape(
     some: np.ndarray,
     pairs: np.ndarray,
 ) -> list[np.ndarray]:
-    """Moments of values and steps, crossings, turns, and longest stretches: 11."""
+    """Moments of values and steps, crossings, turns, and longest stretches: 10."""
     cubes = z * z * z
     above = z > 0
     rising = steps > 0
@@ -155,7 +153,6 @@ def _shape(
         ((above[:, 1:] != above[:, :-1]) & both).sum(axis=1) / pairs,
         turns / pairs,
         _longest(above) / some,
-        _longest(z < 0) / some,
         _longest(rising) / pairs,
         _longest(both & (steps == 0)) / pairs,
     ]
@@ -170,7 +167,7 @@ def _longest(true: np.ndarray) -> np.ndarray:
 
 def _trend(
     z: np.ndarray, held: np.ndarray, lengths: np.ndarray
-) -> tuple[np.ndarray, list[np.ndarray]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Time in [-1, 1] of each step (m, P), and slope, curvature, what is no line."""
     time = (2 * np.arange(z.shape[1]) + 1) / lengths[:, None] - 1
     linear = _off_mean(time, held)
@@ -181,7 +178,7 @@ def _trend(
     curvature = _ratio((bend * z).sum(axis=1), np.square(bend).sum(axis=1))
     residual = np.where(held, z - slope[:, None] * linear, 0)
     rest = _ratio(np.square(residual).sum(axis=1), held.sum(axis=1))
-    return time, [slope, curvature, np.sqrt(rest)]
+    return time, slope, curvature, np.sqrt(rest)
 
 
 def _off_mean(x: np.ndarray, held: np.ndarray) -> np.ndarray:
@@ -222,13 +219,13 @@ def _bridged(z: np.ndarray, held: np.ndarray, lengths: np.ndarray) -> np.ndarray
 
 
 def _autocorrelations(z: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    """At some lags, and the first lag (by length) at which memory has faded."""
+    """At some lags, and the first lag at which memory has faded, as a logarithm."""
     size = z.shape[1]
     power = np.square(np.abs(np.fft.rfft(z, 2 * size, axis=1)))
     products = np.fft.irfft(power, axis=1)[:, : size + 1]
     correlations = _ratio(products, np.broadcast_to(products[:, :1], products.shape))
     lags = [correlations[:, lag] if lag <= size else 0 * lengths for lag in _LAGS]
-    return [*lags, (correlations <= np.exp(-1)).argmax(axis=1) / lengths]
+    return [*lags, np.log1p((correlations <= np.exp(-1)).argmax(axis=1))]
 
 
 def _spectrum(
