@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_is_fitted,
@@ -17,7 +19,7 @@ from sklearn.utils.validation import (
 
 from skmultimodal._cells import is_missing, to_pandas
 from skmultimodal._fitting import keep_state_on_error
-from skmultimodal._layout import SEPARATOR, layout_from_names
+from skmultimodal._layout import SEPARATOR, block_names, layout_from_names
 from skmultimodal.encoders._columns import shown_row
 from skmultimodal.encoders._names import feature_names
 
@@ -27,10 +29,18 @@ _STEP = re.compile(r"t\d+__.+", re.ASCII)
 class PrecomputedEncoder(TransformerMixin, BaseEstimator):
     """Take a modality that is numbers already, and only check it.
 
+    Parameters
+    ----------
+    max_steps : int, default=256
+        The most steps of a column of sequences. Further ones are left out.
+
     Attributes
     ----------
     n_features_out_ : int
         Number of output columns.
+    n_steps_ : int or None
+        Steps of the longest sequence of `fit`, for a column of sequences; what is
+        longer at `transform` is cut off.
     n_features_in_ : int
         Number of columns seen in `fit`: 1 for a column of lists.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -43,10 +53,11 @@ class PrecomputedEncoder(TransformerMixin, BaseEstimator):
     Notes
     -----
     The input is a block of numeric columns, or one column whose cells are lists or
-    arrays of floats, all of one length. Nothing is scaled: the heads of this package
-    do that. Missing numbers and cells become NaN. Columns keep their names, without
-    the prefix of a modality (``text__3`` becomes ``3``; a full grid of
-    ``text__t<step>__<feature>`` stays a sequence).
+    arrays of floats, all of one length; or sequences of such vectors, arrays
+    (steps, width) or lists of lists, of any number of steps. Nothing is scaled: the
+    heads of this package do that. Missing numbers and cells become NaN. Columns keep
+    their names, without the prefix of a modality (``text__3`` becomes ``3``; a full
+    grid of ``text__t<step>__<feature>`` stays a sequence).
 
     Examples
     --------
@@ -55,11 +66,21 @@ class PrecomputedEncoder(TransformerMixin, BaseEstimator):
     array([[ 1.,  2.],
            [nan, nan],
            [ 3.,  4.]], dtype=float32)
+    >>> frames = [[[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0]]]
+    >>> PrecomputedEncoder().fit_transform([[cell] for cell in frames])
+    array([[ 1.,  2.,  3.,  4.],
+           [ 5.,  6., nan, nan]], dtype=float32)
     """
 
     _kind = "precomputed"
+    _names: list[str]
 
-    _parameter_constraints: dict[str, list[Any]] = {}
+    _parameter_constraints: dict[str, list[Any]] = {
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def __init__(self, max_steps=256):
+        self.max_steps = max_steps
 
     @_fit_context(prefer_skip_nested_validation=True)
     @keep_state_on_error
@@ -122,7 +143,8 @@ class PrecomputedEncoder(TransformerMixin, BaseEstimator):
         X = _framed(X)
         if self._from_cells:
             cells, names, labels = self._validated(X, reset=False)
-            return _stack(cells[:, 0], names, labels, self.n_features_out_)
+            vectors = self._vectors(cells[:, 0], names, labels)
+            return self._block(vectors, len(cells))
         return _numbers(*self._validated(X, reset=False))
 
     def get_feature_names_out(self, input_features=None):
@@ -161,13 +183,49 @@ class PrecomputedEncoder(TransformerMixin, BaseEstimator):
                     f"numbers; got {array.shape[1]} columns and lists in the first. "
                     "Give each its own entry in ModalityTransformer."
                 )
-            values = _stack(array[:, 0], names, labels, None)
-            self._names = [str(k) for k in range(values.shape[1])]
+            self._width: tuple[int, int] | None = None  # dimensions of a cell, d
+            self.n_steps_: int | None = None
+            vectors = self._vectors(array[:, 0], names, labels)
+            assert self._width is not None
+            ndim, width = self._width
+            shape: tuple[int, ...] = (0, width)
+            if ndim == 2:
+                longest = max(len(steps) for steps in vectors.values())
+                self.n_steps_ = min(longest, self.max_steps)
+                shape = 0, self.n_steps_, width
+            names_of_block = block_names(self._kind, shape)
+            self._names = [n.split(SEPARATOR, 1)[1] for n in names_of_block]
+            values = self._block(vectors, len(array))
         else:
             values = _numbers(array, names, labels)
             self._names = _own_names(names)
+            self.n_steps_ = None
         self.n_features_out_ = values.shape[1]
         return values
+
+    def _vectors(
+        self, cells: np.ndarray, names: Sequence[Any], labels: Any
+    ) -> dict[int, np.ndarray]:
+        """The vectors (d,) or sequences (T, d) of the rows that have one."""
+        found: dict[int, np.ndarray] = {}
+        for row, cell in enumerate(cells):
+            if is_missing(cell):
+                continue
+            vector = _vector(cell, _place(names, 0, labels, row), self._width)
+            if self._width is None:
+                self._width = vector.ndim, int(vector.shape[-1])
+            found[row] = vector
+        return found
+
+    def _block(self, vectors: dict[int, np.ndarray], n_rows: int) -> np.ndarray:
+        """(n, d) or (n, steps * d), NaN where a cell or a step is missing."""
+        assert self._width is not None
+        _, width = self._width
+        out = np.full((n_rows, self.n_steps_ or 1, width), np.nan, dtype=np.float32)
+        for row, vector in vectors.items():
+            steps = vector.reshape(-1, width)[: out.shape[1]]
+            out[row, : len(steps)] = steps
+        return out.reshape(n_rows, -1)
 
     def _validated(self, X: Any, *, reset: bool) -> tuple[np.ndarray, list[Any], Any]:
         """Values (n, k), the names of the columns and the labels of the rows."""
@@ -257,43 +315,51 @@ def _from_objects(array: np.ndarray, names: Sequence[Any], labels: Any) -> np.nd
     return values
 
 
-def _stack(
-    cells: np.ndarray, names: Sequence[Any], labels: Any, width: int | None
-) -> np.ndarray:
-    """(n, d) float32 of lists or arrays, a row of NaN where a cell is missing."""
-    rows: dict[int, np.ndarray] = {}
-    for row, cell in enumerate(cells):
-        if is_missing(cell):
-            continue
-        place = _place(names, 0, labels, row)
-        try:
-            vector = np.asarray(
-                [np.nan if is_missing(v) else v for v in cell], dtype=np.float32
-            )
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"PrecomputedEncoder: {place} holds {cell!r:.60}; expected a list or "
-                "array of numbers."
-            ) from None
-        if vector.ndim != 1 or (width is not None and len(vector) != width):
-            expected = "one dimension" if width is None else f"{width} numbers"
-            raise ValueError(
-                f"PrecomputedEncoder: {place} holds an array of shape {vector.shape}; "
-                f"expected {expected}, as in the rows before. All embeddings of a "
-                "column have one length."
-            )
-        if np.isinf(vector).any():
-            raise ValueError(
-                f"PrecomputedEncoder: {place} holds an infinite number (inf) at "
-                f"position {int(np.isinf(vector).argmax())}. Replace it by NaN."
-            )
-        width = len(vector)
-        rows[row] = vector
-    assert width is not None
-    out = np.full((len(cells), width), np.nan, dtype=np.float32)
-    for row, vector in rows.items():
-        out[row] = vector
-    return out
+def _vector(cell: Any, place: str, width: tuple[int, int] | None) -> np.ndarray:
+    """(d,) or (T, d) float32 of a list or array; `width` is (1 or 2, d), if known."""
+    try:
+        with np.errstate(over="ignore"):
+            vector = _as_float32(cell)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"PrecomputedEncoder: {place} holds {cell!r:.60}; expected a list or "
+            "array of numbers, or of vectors of one length."
+        ) from None
+    known = vector.ndim in (1, 2) and vector.size
+    if not known or (width is not None and (vector.ndim, vector.shape[-1]) != width):
+        expected = "one dimension, or (steps, width)"
+        if width is not None:
+            expected = f"{width[1]} numbers" + (" a step" if width[0] == 2 else "")
+        raise ValueError(
+            f"PrecomputedEncoder: {place} holds an array of shape {vector.shape}; "
+            f"expected {expected}, as in the rows before. All embeddings of a "
+            "column have one length."
+        )
+    if np.isinf(vector).any():
+        where = np.argwhere(np.isinf(vector))[0].tolist()
+        raise ValueError(
+            f"PrecomputedEncoder: {place} holds an infinite number (inf), or one too "
+            f"large for float32, at position {', '.join(map(str, where))}. Replace it "
+            "by NaN."
+        )
+    return vector
+
+
+def _as_float32(cell: Any) -> np.ndarray:
+    if isinstance(cell, np.ndarray) and cell.dtype.kind in "biuf":
+        return cell.astype(np.float32)
+    return np.asarray(_with_nan(cell, depth=0), dtype=np.float32)
+
+
+def _with_nan(cell: Any, depth: int) -> Any:
+    """Nested lists with NaN for what is missing in them; no strings, no complex."""
+    if isinstance(cell, (list, tuple, np.ndarray)) and depth < 3:
+        return [_with_nan(part, depth + 1) for part in cell]
+    if is_missing(cell):
+        return np.nan
+    if depth == 0 or isinstance(cell, (str, bytes, complex, np.complexfloating)):
+        raise TypeError
+    return cell
 
 
 def _own_names(names: Sequence[Any]) -> list[str]:

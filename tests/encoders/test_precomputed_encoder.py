@@ -97,6 +97,60 @@ def test_cells_of_lists_and_arrays(make):
         assert encoder.n_features_in_ == 1
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        np.asarray,
+        lambda v: [np.asarray(step) for step in v],
+        lambda v: tuple(map(tuple, v)),
+    ],
+)
+def test_cells_of_sequences(make):
+    cells = [make([[1.0, 2], [3, 4], [5, 6]]), None, make([[7.0, 8]])]
+    X = pd.DataFrame({"v": pd.Series(cells, dtype=object)})
+    expected = np.full((3, 6), np.nan)
+    expected[0], expected[2, :2] = range(1, 7), [7, 8]
+    encoder = PrecomputedEncoder()
+    z = encoder.fit_transform(X)
+    np.testing.assert_array_equal(z, expected)
+    assert z.dtype == np.float32
+    block = layout_from_names(encoder.get_feature_names_out())["precomputed"]
+    assert (block.is_sequence, block.n_steps, block.n_features) == (True, 3, 2)
+    longer = pd.DataFrame({"v": [make(np.arange(10.0).reshape(5, 2).tolist())]})
+    np.testing.assert_array_equal(encoder.transform(longer), [range(6)])
+    short = PrecomputedEncoder(max_steps=2).fit(X)
+    assert short.n_steps_ == 2
+    np.testing.assert_array_equal(short.transform(X), expected[:, :4])
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ([[1.0, 2, 3]], r"shape \(1, 3\); expected 2 numbers a step"),
+        ([1.0, 2.0], r"shape \(2,\); expected 2 numbers a step"),
+        ([[1.0, 2.0], [3.0]], r"expected a list or array of numbers, or of vectors"),
+        ([[1.0, "2"]], r"expected a list or array of numbers"),
+        (np.ones((2, 2), complex), r"(?s:.*)expected a list or array of numbers"),
+        ([[1.0, 2], [3, np.inf]], r"infinite number \(inf\), .* at position 1, 1"),
+        (np.zeros((1, 1, 2)), r"shape \(1, 1, 2\)"),
+    ],
+)
+def test_a_bad_sequence_is_named(cell, message):
+    X = pd.Series([[[1.0, 2.0]], cell], name="v", dtype=object)
+    place = r"PrecomputedEncoder: column 'v', row 1 \(label 1\) .*"
+    with pytest.raises(ValueError, match=place + message):
+        PrecomputedEncoder().fit(X)
+    with pytest.raises(ValueError, match=place + message):
+        PrecomputedEncoder().fit(X[:1]).transform(X)
+
+
+@pytest.mark.parametrize("cell", [["1", "2"], [1j, 2], np.array([1j, 2])])
+def test_only_numbers_make_a_vector(cell):
+    with pytest.raises(ValueError, match="expected a list or array of numbers"):
+        PrecomputedEncoder().fit(pd.Series([cell, [1.0, 2.0]], dtype=object))
+
+
 def test_a_gap_in_a_list_is_a_missing_value():
     X = pd.Series([[1.0, None], [2.0, np.nan]])
     np.testing.assert_array_equal(
@@ -135,7 +189,7 @@ def test_pickles():
         ([[1.0, 2.0]], r"holds an array of shape \(1, 2\)"),
         (["a", "b"], r"holds \['a', 'b'\]; expected a list or array of numbers"),
         (7.0, "holds 7.0; expected a list or array of numbers"),
-        ([1.0, np.inf], r"holds an infinite number \(inf\) at position 1"),
+        ([1.0, np.inf], r"holds an infinite number \(inf\), .* at position 1"),
     ],
 )
 def test_a_bad_cell_is_named(cell, message):
