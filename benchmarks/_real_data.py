@@ -33,13 +33,14 @@ class Task:
     kind: str = "classifier"
     groups: np.ndarray | None = None
     head_params: dict[str, Any] = field(default_factory=dict)
+    modalities: dict[str, str] | None = None
 
     def rows(self, train: bool) -> tuple[pd.DataFrame, np.ndarray]:
         index = np.flatnonzero(self.train == train)
         return self.X.iloc[index], self.y[index]
 
 
-def load_raw(name: str) -> dict[str, Any]:
+def load_raw(name: str, **options: Any) -> dict[str, Any]:
     path = DATA / "load_data.py"
     if not path.exists():
         sys.exit(f"No real data under {DATA}; set SKMULTIMODAL_DATA to their folder.")
@@ -48,7 +49,7 @@ def load_raw(name: str) -> dict[str, Any]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.load(name)
+    return module.load(name, **options)
 
 
 def anchors(name: str, metric: str) -> list[tuple[str, float]]:
@@ -123,10 +124,40 @@ def _houses() -> Task:
     return Task("houses", X, np.log(raw["y"]), train, "r2_log", 0.84, kind="regressor")
 
 
+def _av_digits_noisy() -> Task:
+    raw = load_raw("av_digits", noisy_images=True)
+    rate = raw["sample_rate"]
+    X = pd.DataFrame({"image": _column(raw["modalities"]["image"])})
+    X["audio"] = _column((rate, wave) for wave in raw["modalities"]["audio"])
+    train = raw["split"] == "train"
+    return Task("av_digits_noisy", X, raw["y"], train, "accuracy", 0.985)
+
+
+def _basic_motions() -> Task:
+    raw = load_raw("basic_motions")
+    X = pd.DataFrame({m: _column(cells) for m, cells in raw["modalities"].items()})
+    train = raw["split"] == "train"
+    kinds = dict.fromkeys(raw["modalities"], "series")
+    return Task("basic_motions", X, raw["y"], train, "accuracy", 0.99, modalities=kinds)
+
+
+def _mmmo() -> Task:
+    raw = load_raw("mmmo")
+    blocks = {}
+    for name, steps in raw["modalities"].items():
+        blocks[name] = steps.astype(np.float32)
+        blocks[name][(steps == 0).all(axis=2)] = np.nan  # padding
+    X = pack(blocks)
+    return Task("mmmo", X, raw["y"], raw["split"] == "train", "accuracy", 0.80)
+
+
 TASKS: dict[str, Callable[[], Task]] = {
     "easy_vqa": _easy_vqa,
     "leaf": _leaf,
     "mfeat": _mfeat,
     "petfinder": _petfinder,
     "houses": _houses,
+    "av_digits_noisy": _av_digits_noisy,
+    "basic_motions": _basic_motions,
+    "mmmo": _mmmo,
 }

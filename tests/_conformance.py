@@ -24,6 +24,7 @@ from skmultimodal.encoders import (
     SeriesEncoder,
     TabularEncoder,
     TextEncoder,
+    VideoEncoder,
 )
 from skmultimodal.fusion import (
     BottleneckFusion,
@@ -48,6 +49,7 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
     TextEncoder: [TextEncoder()],
     ImageEncoder: [ImageEncoder()],
     AudioEncoder: [AudioEncoder()],
+    VideoEncoder: [VideoEncoder()],
     SeriesEncoder: [SeriesEncoder()],
     FusionClassifier: [FusionClassifier(max_epochs=20, random_state=0)],
     FusionRegressor: [FusionRegressor(max_epochs=20, random_state=0)],
@@ -74,7 +76,7 @@ _CELLS = (
     "the suite's questions of columns of cells"
 )
 ONE_COLUMN: dict[type, str] = dict.fromkeys(
-    [TextEncoder, ImageEncoder, AudioEncoder, SeriesEncoder], _CELLS
+    [TextEncoder, ImageEncoder, AudioEncoder, VideoEncoder, SeriesEncoder], _CELLS
 )
 
 # Checks that scikit-learn has and leaves out of its suite.
@@ -136,10 +138,13 @@ def raw_frame(gaps: bool = True) -> pd.DataFrame:
     cells = np.empty(N_ROWS, dtype=object)
     photos = np.empty(N_ROWS, dtype=object)
     voices = np.empty(N_ROWS, dtype=object)
+    clips = np.empty(N_ROWS, dtype=object)
     traces = np.empty(N_ROWS, dtype=object)
     for i in range(N_ROWS):
         pitch = 2 * np.pi * (300 + 500 * y[i]) * np.arange(400 + 10 * i) / 4000
         voices[i] = (4000, np.sin(pitch) + 0.1 * rng.normal(size=len(pitch)))
+        clips[i] = rng.integers(0, 200, (3 + i % 2, 9, 8, 3), dtype=np.uint8)
+        clips[i][1:] += np.uint8(50 * y[i])
         traces[i] = rng.normal(size=(20 + i % 3, 2)).cumsum(axis=0) * (1 + y[i])
         cells[i] = (rng.normal(size=4) + y[i]).round(3).tolist()
         photos[i] = rng.integers(0, 160, (8, 9, 3), dtype=np.uint8) + 90 * y[i]
@@ -156,6 +161,7 @@ def raw_frame(gaps: bool = True) -> pd.DataFrame:
             ],
             "photo": photos,
             "voice": voices,
+            "clip": clips,
             "trace": traces,
             "vector": cells,
         },
@@ -169,6 +175,7 @@ def raw_frame(gaps: bool = True) -> pd.DataFrame:
         X.loc[X.index[18:21], "vector"] = None
         X.loc[X.index[22:25], "voice"] = None
         X.loc[X.index[26:29], "trace"] = None
+        X.loc[X.index[31:34], "clip"] = None
     return X
 
 
@@ -214,6 +221,7 @@ def _raw(estimator: Any, *modalities: str, **more: Any) -> Case:
         "note": ["note"],
         "photo": ["photo"],
         "voice": ["voice"],
+        "clip": ["clip"],
         "trace": ["trace"],
         "vector": ["vector"],
     }
@@ -237,6 +245,7 @@ _ENTRIES = [
     ("note", TextEncoder(n_components=3, random_state=0), "note"),
     ("photo", ImageEncoder(n_components=3, random_state=0), ["photo"]),
     ("voice", AudioEncoder(output="sequence", n_components=3, random_state=0), "voice"),
+    ("clip", VideoEncoder(features="motion", n_components=3, random_state=0), "clip"),
     ("trace", SeriesEncoder(n_components=3, random_state=0), "trace"),
     ("vector", "passthrough", ["vector"]),
 ]
@@ -249,6 +258,8 @@ ENCODERS = {
     "ImageEncoder reduced": _raw(ImageEncoder(n_components=3, random_state=0), "photo"),
     "AudioEncoder": _raw(AudioEncoder(), "voice"),
     "AudioEncoder sequence": _raw(AudioEncoder(output="sequence"), "voice"),
+    "VideoEncoder": _raw(VideoEncoder(), "clip"),
+    "VideoEncoder sequence": _raw(VideoEncoder(output="sequence", n_frames=3), "clip"),
     "SeriesEncoder": _raw(SeriesEncoder(), "trace"),
     "SeriesEncoder sequence": _raw(SeriesEncoder(output="sequence"), "trace"),
     "PrecomputedEncoder of cells": _raw(PrecomputedEncoder(), "vector"),

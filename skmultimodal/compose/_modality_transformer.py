@@ -58,7 +58,8 @@ class ModalityTransformer(BlockTransformer):
         :func:`make_modality_transformer` gives one.
     modalities : dict of column to str or encoder, default=None
         Overrules ``"auto"`` column by column: ``"tabular"``, ``"text"``, ``"image"``,
-        ``"precomputed"``, ``"drop"`` or an encoder. The key is the column's name, or
+        ``"audio"``, ``"video"``, ``"series"``, ``"precomputed"``, ``"drop"`` or an
+        encoder. The key is the column's name, or
         its position where X is an array.
     remainder : {"drop", "passthrough"} or estimator, default="drop"
         What happens to the columns that no entry names; they become the modality
@@ -183,7 +184,9 @@ class ModalityTransformer(BlockTransformer):
         Warns
         -----
         UserWarning
-            If no row has a modality: it contributes no columns then, for good.
+            If no row has a modality: it contributes no columns then, for good. With
+            ``"auto"``, if the cells of a column do not say what they are: the guess,
+            what else they may be, and how to overrule it by `modalities`.
         """
         X = as_table(X, type(self).__name__)
         if y is not None:

@@ -7,6 +7,7 @@ from skmultimodal.encoders._series import SeriesEncoder
 from skmultimodal.encoders._store import EmbeddingStore
 from skmultimodal.encoders._tabular import TabularEncoder
 from skmultimodal.encoders._text import TextEncoder
+from skmultimodal.encoders._video import VideoEncoder
 
 __all__ = [
     "AudioEncoder",
@@ -16,4 +17,5 @@ __all__ = [
     "SeriesEncoder",
     "TabularEncoder",
     "TextEncoder",
+    "VideoEncoder",
 ]

@@ -13,26 +13,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from skmultimodal import encoders
 from skmultimodal.compose import ModalityTransformer, make_modality_transformer
 
 RNG = np.random.default_rng(0)
-NOT_YET = ("VideoEncoder",)
-
-
-class StandIn:
-    """Until the encoder of this kind exists."""
-
-    def get_params(self, deep=True):
-        return {}
-
-
-@pytest.fixture(autouse=True)
-def all_encoders(monkeypatch):
-    for name in NOT_YET:
-        if not hasattr(encoders, name):
-            stand_in = type(name, (StandIn,), {})
-            monkeypatch.setattr(encoders, name, stand_in, raising=False)
 
 
 def column(cells):
@@ -429,6 +412,7 @@ def test_what_is_chosen_is_encoded(real_data):
             "voice": column([(8000, wave) for wave in digits["audio"][:12]]),
             "bare": column(digits["audio"][:12]),
             "digit": column(list(digits["image"][:12].astype(np.uint8))),
+            "clip": column(real_data("fight_video")["modalities"]["mp4"][:12]),
             "motion": column([cell.T for cell in motions["gyroscope"][:12]]),
         }
     )
@@ -440,6 +424,7 @@ def test_what_is_chosen_is_encoded(real_data):
         "voice": "audio",
         "bare": "series",
         "digit": "image",
+        "clip": "video",
         "motion": "series",
     }
     assert np.isfinite(Z.to_numpy()).all()

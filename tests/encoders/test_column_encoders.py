@@ -23,6 +23,7 @@ from skmultimodal.encoders import (
     ImageEncoder,
     SeriesEncoder,
     TextEncoder,
+    VideoEncoder,
 )
 
 TEXTS = [
@@ -47,6 +48,11 @@ def _waves(n_channels=None):
     return [rng.normal(size=(300 + 40 * k, *shape)) for k in range(6)]
 
 
+def _clips():
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, (3 + k, 12, 10, 3), dtype=np.uint8) for k in range(6)]
+
+
 CASES = {
     "text": (TextEncoder(n_components=3, random_state=0), TEXTS),
     "image": (ImageEncoder(), _pictures()),
@@ -55,12 +61,20 @@ CASES = {
     "text sequence": (TextEncoder(output="sequence", random_state=0), TEXTS),
     "audio": (AudioEncoder(sample_rate=4000), _waves()),
     "audio sequence": (AudioEncoder(output="sequence", sample_rate=4000), _waves()),
+    "video": (VideoEncoder(), _clips()),
+    "video sequence": (VideoEncoder(output="sequence", n_frames=4), _clips()),
     "series": (SeriesEncoder(), _waves(2)),
     "series sequence": (SeriesEncoder(output="sequence", max_steps=20), _waves(2)),
 }
 
 
-PLAIN = [TextEncoder(), ImageEncoder(), AudioEncoder(), SeriesEncoder()]
+PLAIN = [
+    TextEncoder(),
+    ImageEncoder(),
+    AudioEncoder(),
+    VideoEncoder(),
+    SeriesEncoder(),
+]
 
 
 def assert_held(z, encoder):
