@@ -1,3 +1,4 @@
+import contextlib
 import io
 import os
 import struct
@@ -156,6 +157,17 @@ def test_what_is_no_sound_says_why(decode, cell, message):
         pytest.importorskip("av")
     with pytest.raises(MediaError, match=message):
         decode(cell)
+
+
+def test_a_broken_file_leaves_no_trace_on_the_screen(decode, monkeypatch):
+    """libsndfile asks for what is before the beginning of this one."""
+    cell = bytearray(sound_bytes(TONE, kind="aiff"))
+    cell[41] = 75
+    unheard = []
+    monkeypatch.setattr(sys, "unraisablehook", unheard.append)
+    with contextlib.suppress(MediaError):
+        decode(bytes(cell))
+    assert not unheard
 
 
 def test_only_regular_files_are_opened(tmp_path):

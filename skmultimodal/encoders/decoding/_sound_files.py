@@ -95,7 +95,7 @@ def _soundfile(file: BinaryIO, cell: Any) -> Source:
         "soundfile", extra="audio", purpose=f"{_PURPOSE} sound files"
     )
     try:
-        sound = soundfile.SoundFile(file)
+        sound = soundfile.SoundFile(_Steady(file))
     except Exception as error:
         raise broken(cell, error) from error
 
@@ -106,6 +106,21 @@ def _soundfile(file: BinaryIO, cell: Any) -> Source:
 
     exact = sound.format == "FLAC"
     return Source(sound.samplerate, sound.channels, sound.frames, exact, blocks)
+
+
+class _Steady:
+    """A file that stays where it is when a broken sound asks for what is before it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.tell, self.readinto = file.tell, file.readinto  # type: ignore[attr-defined]
+        self.read, self.write = file.read, file.write
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._seek(offset, whence)
+        except (ValueError, OSError):
+            return self.tell()
 
 
 def _plain_wav(file: BinaryIO) -> Source:
