@@ -108,13 +108,17 @@ def test_the_frame_keeps_its_index_and_stays_as_it_was(put):
 
 def test_both_sorts_of_paths_load(tmp_path):
     for name, colour in [("a", "red"), ("b", "blue")]:
-        Image.new("RGB", (8, 8), colour).save(tmp_path / f"{name}.png")
-    table, media = {"id": ["a", "b"]}, {"photo": "{id}.png"}
-    absolute = read(tmp_path, table, media, paths="absolute").data["photo"]
-    assert not np.isnan(ImageEncoder().fit_transform(absolute)).any()
-    relative = read(tmp_path, table, media)
-    joined = [os.path.join(relative.root, path) for path in relative.data["photo"]]
-    assert joined == absolute.tolist()
+        Image.new("RGB", (8, 8), colour).save(tmp_path / f"{name}_1.png")
+    for pattern in ["{id}_1.png", "{id}_*.png"]:
+        found = {
+            paths: read(tmp_path, {"id": ["a", "b"]}, {"photo": pattern}, paths=paths)
+            for paths in ["absolute", "relative"]
+        }
+        absolute = ImageEncoder().fit_transform(found["absolute"].data["photo"])
+        inside = ImageEncoder(root=found["relative"].root)
+        relative = inside.fit_transform(found["relative"].data["photo"])
+        np.testing.assert_array_equal(absolute, relative)
+        assert not np.array_equal(absolute[0], absolute[1])
 
 
 def test_relative_root_and_home_are_made_absolute(put, monkeypatch):
