@@ -65,7 +65,7 @@ def predict(model, drawn):
 
 
 def head(fusion="concat"):
-    return FusionClassifier(fusion, max_epochs=8, batch_size=64, random_state=0)
+    return FusionClassifier(fusion, max_epochs=6, batch_size=64, random_state=0)
 
 
 def alone(modality):

@@ -17,12 +17,12 @@ from skmultimodal.encoders.decoding._files import (
     open_media,
     shown,
 )
+from skmultimodal.encoders.decoding._quiet import quiet
 from skmultimodal.encoders.decoding._raster import (
     check_work,
     first_line,
     identified,
     on_white,
-    quiet,
     upright,
 )
 
@@ -237,7 +237,7 @@ def _snapped(low: float, high: float) -> tuple[float, float]:
             return customary
     if low >= 0:
         return 0.0, 255.0 if 127 < high <= 255 else high
-    return low, high if high > low else low + 1.0
+    return low, high if high > low else 0.0  # level, and negative
 
 
 def decode_all(

@@ -17,6 +17,7 @@ from skmultimodal.encoders.decoding._files import (
     open_media,
     shown,
 )
+from skmultimodal.encoders.decoding._quiet import quiet
 
 MAX_BYTES = 2**28
 MAX_CHANNELS = 256
@@ -113,7 +114,7 @@ def _checked(array: np.ndarray, cell: Any, max_channels: int) -> np.ndarray:
             f"{name} holds a series of shape {array.shape}, expected (steps,) or "
             "(steps, channels)"
         )
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # NaN of any bits is NaN
         series = array.reshape(len(array), -1).astype(np.float64)
     if series.shape[1] > max_channels:
         raise MediaError(
@@ -145,7 +146,8 @@ def _read_npy(cell: Any, max_bytes: int, root: str | None) -> np.ndarray:
             read = npy.read_array_header_1_0
             if version != (1, 0):
                 read = npy.read_array_header_2_0
-            shape, _, dtype = read(file)
+            with quiet():
+                shape, _, dtype = read(file)
         except Exception as error:
             raise MediaError(
                 f"{shown(cell)} is no .npy file ({_reason(error)}). Save the series "
@@ -168,7 +170,8 @@ def _read_npy(cell: Any, max_bytes: int, root: str | None) -> np.ndarray:
             )
         file.seek(0)
         try:
-            return np.load(file, allow_pickle=False)
+            with quiet():
+                return np.load(file, allow_pickle=False)
         except Exception as error:
             raise MediaError(
                 f"{shown(cell)} is broken ({_reason(error)}). Restore the file"

@@ -51,7 +51,7 @@ def _is_mp3(head: bytes) -> bool:
     if head[:3] == b"ID3":
         return True
     layer = head[1] & 0x06 if len(head) > 1 else 0  # none: AAC, which libav reads
-    return head[:1] == b"\xff" and head[1] & 0xE0 == 0xE0 and layer != 0
+    return head[:1] == b"\xff" and head[1:2] >= b"\xe0" and layer != 0
 
 
 def _demuxer(head: bytes) -> str | None:
