@@ -31,6 +31,10 @@ $(BIN)/python:
 	  echo "$(PYTHON) has no working venv module (Debian: apt install python3-venv)"; \
 	  exit 1; }
 
+# Weights of a speaker network; its own dependencies do not install everywhere, and
+# the tests need none of them.
+SPEAKERS := resemblyzer==0.1.4
+
 # A stamp for each set of extras: a second call installs nothing.
 extras.lint := lint
 extras.test := test,media
@@ -41,6 +45,7 @@ extras.demo := demo
 
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install -e '.[$(extras.$*)]' -c constraints.txt
+	$(if $(filter test-all,$*),$(BIN)/python -m pip install --no-deps $(SPEAKERS))
 	@touch $@
 .PRECIOUS: $(VENV)/.installed-%
 

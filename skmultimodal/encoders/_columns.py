@@ -101,7 +101,7 @@ def is_several(cell: Any) -> bool:
     held = next((part for part in cell if not is_missing(part)), None)
     if _is_turn(held) or _is_sound(held):
         return True
-    return not isinstance(held, (list, tuple, int, float))
+    return not isinstance(held, (list, tuple, Real))
 
 
 def _is_turn(part: Any) -> bool:
@@ -153,6 +153,8 @@ def _key(part: Any) -> Hashable:
         return (part.dtype.str, part.shape, digest)
     if isinstance(part, (bool, int, float, np.generic)):
         return (type(part).__name__, part.item() if hasattr(part, "item") else part)
+    if isinstance(part, (list, tuple)):
+        return ("parts", tuple(map(_key, part)))
     return ("object", id(part))  # the column keeps it alive
 
 

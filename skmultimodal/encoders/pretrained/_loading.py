@@ -167,15 +167,17 @@ def check_same_weights(owner: str, model: str, found: str, fitted: str) -> None:
 
 @contextmanager
 def quiet_loading() -> Iterator[None]:
-    """Load a transformers model without its progress bar."""
+    """Load a transformers model without its progress bar and its report."""
     logging = import_optional(
         "transformers.utils.logging", extra="text", purpose="a pretrained model"
     )
-    shown = logging.is_progress_bar_enabled()
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
 
