@@ -45,7 +45,8 @@ extras.demo := demo
 
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install -e '.[$(extras.$*)]' -c constraints.txt
-	$(if $(filter test-all,$*),$(BIN)/python -m pip install --no-deps $(SPEAKERS))
+	$(if $(filter test-all,$*),$(BIN)/python -m pip install --no-deps $(SPEAKERS) \
+	  -c constraints.txt)
 	@touch $@
 .PRECIOUS: $(VENV)/.installed-%
 
