@@ -26,7 +26,7 @@ from skmultimodal.heads import FusionClassifier
 
 digits = load_digits()
 rng = np.random.default_rng(0)
-n = 1200
+n = 2400
 chosen = rng.integers(len(digits.images), size=(n, 4))
 scaled = (digits.images * 255 / 16).astype(np.uint8)
 pictures = [
@@ -41,13 +41,13 @@ y = np.where(digits.target[chosen[np.arange(n), corner]] > 4, "above 4", "up to 
 # One vector, or one for each cell of the grid
 # --------------------------------------------
 
-train, test = np.arange(n) < 900, np.arange(n) >= 900
+train, test = np.arange(n) < 1900, np.arange(n) >= 1900
 found, heads = {}, {}
 for name, encoder, fusion in [
     ("one vector, concat", ImageEncoder(size=32), "concat"),
     (
         "a grid of 2 x 2, cross-attention",
-        ImageEncoder(output="sequence", grid=2, size=32, n_components=40),
+        ImageEncoder(output="sequence", grid=2, size=32, n_components=60),
         CrossAttentionFusion(),
     ),
 ]:
@@ -55,7 +55,7 @@ for name, encoder, fusion in [
         [("picture", encoder, "picture"), ("corner", TabularEncoder(), ["corner"])]
     )
     Z = encode.fit_transform(X[train])
-    head = FusionClassifier(fusion, embed_dim=32, max_epochs=40, random_state=0)
+    head = FusionClassifier(fusion, max_epochs=25, random_state=0)
     heads[name] = (encode, head.fit(Z, y[train]))
     found[name] = accuracy_score(y[test], head.predict(encode.transform(X[test])))
 found
