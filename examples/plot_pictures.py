@@ -1,97 +1,128 @@
 """
-Parts of a picture
-==================
+Where in the picture?
+=====================
 
-Four handwritten digits stand in one picture, and a table says which of them counts. An
-encoder that gives one vector a picture cannot tell which digit stood where as well as
-one that gives a vector for each cell of a grid, when a fusion attends to the cells.
+Four handwritten digits lie in one picture, and the table says which of them counts. Is
+it above four? One vector for the whole picture blurs who stands where. With
+``output="sequence"`` the encoder gives a vector for each cell of a grid, and a fusion
+can attend to the one that was asked for.
 """
 
 # %%
 # Pictures and a table
 # --------------------
-# The corner is a number of the table; the answer is whether the digit there is above
-# four.
+#
+# The digits are scikit-learn's. The place is a category of the table. Neither tells
+# anything without the other.
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.patches import Rectangle
 from sklearn.datasets import load_digits
-from sklearn.metrics import accuracy_score
 
 from skmultimodal.compose import ModalityTransformer
 from skmultimodal.encoders import ImageEncoder, TabularEncoder
-from skmultimodal.fusion import CrossAttentionFusion
 from skmultimodal.heads import FusionClassifier
 
 digits = load_digits()
+drawn = np.pad((digits.images * 255 / 16).astype(np.uint8), [(0, 0), (4, 4), (4, 4)])
+PLACES = np.array(["upper left", "upper right", "lower left", "lower right"])
+
 rng = np.random.default_rng(0)
-n = 2400
-chosen = rng.integers(len(digits.images), size=(n, 4))
-scaled = (digits.images * 255 / 16).astype(np.uint8)
-pictures = [
-    np.block([[scaled[a], scaled[b]], [scaled[c], scaled[d]]]) for a, b, c, d in chosen
-]
-corner = rng.integers(4, size=n)
-names = np.array(["upper left", "upper right", "lower left", "lower right"])
-X = pd.DataFrame({"picture": pictures, "corner": pd.Categorical(names[corner])})
-y = np.where(digits.target[chosen[np.arange(n), corner]] > 4, "above 4", "up to 4")
+n, n_train = 2400, 1900
+chosen = np.where(  # no digit of a training picture is in a test picture
+    np.arange(n)[:, None] < n_train,
+    rng.integers(1300, size=(n, 4)),
+    rng.integers(1300, len(drawn), size=(n, 4)),
+)
+pictures = [np.block([[*drawn[ids[:2]]], [*drawn[ids[2:]]]]) for ids in chosen]
+place = rng.integers(4, size=n)
+X = pd.DataFrame({"place": pd.Categorical(PLACES[place]), "picture": pictures})
+y = np.where(digits.target[chosen[np.arange(n), place]] > 4, "above 4", "up to 4")
+train, test = slice(0, n_train), slice(n_train, None)
+X.drop(columns="picture").head()
 
 # %%
-# One vector, or one for each cell of the grid
-# --------------------------------------------
+# One vector, or one for each cell
+# --------------------------------
+#
+# The same pictures, encoded in two ways and fused in two ways. The grid need not know
+# where the digits are; 2 x 2 cells just happen to fit.
 
-train, test = np.arange(n) < 1900, np.arange(n) >= 1900
-found, heads = {}, {}
-for name, encoder, fusion in [
-    ("one vector, concat", ImageEncoder(size=32), "concat"),
-    (
-        "a grid of 2 x 2, cross-attention",
-        ImageEncoder(output="sequence", grid=2, size=32, n_components=60),
-        CrossAttentionFusion(),
+encoders = {
+    "one vector": ImageEncoder(size=32),
+    "a grid of cells": ImageEncoder(
+        output="sequence", grid=2, size=32, n_components=60, random_state=0
     ),
-]:
+}
+accuracy, fitted = {}, {}
+for output, encoder in encoders.items():
     encode = ModalityTransformer(
-        [("picture", encoder, "picture"), ("corner", TabularEncoder(), ["corner"])]
-    )
-    Z = encode.fit_transform(X[train])
-    head = FusionClassifier(fusion, max_epochs=25, random_state=0)
-    heads[name] = (encode, head.fit(Z, y[train]))
-    found[name] = accuracy_score(y[test], head.predict(encode.transform(X[test])))
-found
+        [("place", TabularEncoder(), ["place"]), ("picture", encoder, "picture")]
+    ).fit(X[train])
+    encoded = encode.transform(X)
+    for fusion in ["concat", "cross_attention"]:
+        head = FusionClassifier(fusion, max_epochs=20, random_state=0)
+        head.fit(encoded[train], y[train])
+        name = f"{output}, {fusion.replace('_', '-')}"
+        accuracy[name] = head.score(encoded[test], y[test])
+        fitted[name] = encoded[test], head
+pd.Series(accuracy).round(3)
 
 # %%
 # Where it looks
 # --------------
-# Hide a cell of the grid (NaN is the mask) and ask again: how often does the answer
-# change?
+#
+# Put other pictures' cells where one cell was, and see how far the probability moves.
 
-encode, head = heads["a grid of 2 x 2, cross-attention"]
-Z = encode.transform(X[test])
-before = head.predict(Z)
-changed = np.zeros((4, 4))
+Z, head = fitted["a grid of cells, cross-attention"]
+before = head.predict_proba(Z)[:, 0]
+moved = np.zeros((len(Z), 4))
 for cell in range(4):
-    hidden = Z.copy()
-    hidden[[c for c in Z if c.startswith(f"picture__t{cell}__")]] = np.nan
-    differs = head.predict(hidden) != before
-    for k in range(4):
-        changed[k, cell] = differs[corner[test] == k].mean()
+    columns = Z.columns[Z.columns.str.startswith(f"picture__t{cell}__")]
+    for _ in range(10):
+        other = Z.copy()
+        other[columns] = rng.permutation(Z[columns])
+        moved[:, cell] += np.abs(head.predict_proba(other)[:, 0] - before) / 10
+by_place = pd.DataFrame(moved, columns=PLACES).groupby(PLACES[place[test]]).mean()
+by_place.loc[PLACES].round(2)
 
-figure, axes = plt.subplots(1, 6, figsize=(12, 3), layout="constrained")
-for axis, k in zip(axes, range(5)):
-    if k == 0:
-        axis.imshow(pictures[0], cmap="gray_r")
-        axis.set_title(f"asked:\n{names[corner[0]]}", fontsize=10)
-    else:
-        axis.imshow(changed[k - 1].reshape(2, 2), cmap="Blues", vmin=0, vmax=0.5)
-        for cell, share in enumerate(changed[k - 1]):
-            axis.text(cell % 2, cell // 2, f"{share:.0%}", ha="center", va="center")
-        axis.set_title(f"hidden, asked:\n{names[k - 1]}", fontsize=10)
-    axis.set_xticks([])
-    axis.set_yticks([])
-axes[5].bar(["one\nvector", "grid"], list(found.values()), color=["#9aa5b1", "#2f6f9f"])
-axes[5].axhline(0.5, color="black", lw=0.8, ls=":")
-axes[5].set(ylim=(0.4, 1))
-axes[5].set_title("test accuracy", fontsize=10)
-axes[5].spines[["top", "right"]].set_visible(False)
+# %%
+# Test pictures, with the place that was asked for in a frame. What the head relies on
+# is tinted, by how far the probability moves when that cell is another. Only
+# cross-attention over cells finds its way: a mean over cells forgets which cell was
+# which, and one vector has them all at once. (NaN instead of other pictures' cells
+# would make a cell absent: heads are prepared for that.)
+
+figure = plt.figure(figsize=(10, 4.9), layout="constrained")
+shown, scores = figure.subfigures(1, 2, width_ratios=[1.15, 1])
+for axes, k in zip(shown.subplots(2, 3).flat, range(6)):
+    axes.imshow(255 - pictures[n_train + k], cmap="gray", vmin=0, vmax=255)
+    for cell, share in enumerate(moved[k]):
+        corner = (16 * (cell % 2) - 0.5, 16 * (cell // 2) - 0.5)
+        axes.add_patch(
+            Rectangle(corner, 16, 16, color="tab:orange", alpha=0.8 * share, lw=0)
+        )
+        if cell == place[n_train + k]:
+            edge = (corner[0] + 0.4, corner[1] + 0.4)
+            axes.add_patch(Rectangle(edge, 15.2, 15.2, fill=False, lw=2))
+    right = (before[k] > 0.5) == (y[n_train + k] == "above 4")
+    said = f"“{head.classes_[int(before[k] <= 0.5)]}”: {'right' if right else 'wrong'}"
+    axes.set_xlabel(said, color="tab:green" if right else "tab:red")
+    axes.set(xticks=[], yticks=[])
+shown.suptitle("Framed: asked for. Tinted: looked at.", fontsize=11)
+axes = scores.subplots()
+heights = np.arange(len(accuracy))[::-1]
+colours = ["tab:gray", "tab:gray", "tab:blue", "tab:blue"]
+axes.hlines(heights, 0.5, list(accuracy.values()), color=colours, lw=2)
+axes.scatter(list(accuracy.values()), heights, s=60, color=colours)
+for height, (name, score) in zip(heights, accuracy.items()):
+    axes.text(0.505, height + 0.12, name)
+    axes.text(score, height - 0.3, f"{score:.2f}", ha="center")
+axes.set(xlim=(0.5, 1), ylim=(-0.6, len(accuracy) - 0.4), yticks=[])
+axes.set_xlabel("accuracy on 500 pictures (0.5: chance)")
+axes.set_title("Is the digit above four?", loc="left")
+axes.spines[["top", "right", "left"]].set_visible(False)
+axes.grid(axis="x", color="0.92")
 plt.show()
