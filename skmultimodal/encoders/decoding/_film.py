@@ -18,6 +18,7 @@ _FORMATS = (
 )
 _IN_MEMORY = 64 * 1024**2  # bytes of packets that are read once only
 _PACKETS_A_FRAME = 50  # sound and subtitles between two frames, at most
+_DECODED_PIXELS = 2**36  # over all frames that must be decoded: a minute or two
 _GREY = "gray"
 
 
@@ -155,6 +156,17 @@ class Film:
                 "if you trust it"
             )
 
+    def _check_work(self, needed: list[tuple[int, int]]) -> None:
+        """A few bytes can stand for a frame: small files can be the work of hours."""
+        context = self._stream.codec_context
+        n = sum(stop - start + 1 for start, stop in needed)
+        if n * context.width * context.height > _DECODED_PIXELS:
+            raise MediaError(
+                f"{shown(self._cell)} has so few key frames that {n} frames of "
+                f"{context.width} x {context.height} pixels must be decoded. Shrink "
+                "it, cut it, or save it with more key frames"
+            )
+
     def _scan(self) -> list[_Packet]:
         """Time of every packet; the packets themselves where they are few."""
         found: list[_Packet] = []
@@ -222,6 +234,7 @@ class Film:
         context = self._stream.codec_context
         self._count = 0
         needed = self._needed(positions)
+        self._check_work(needed)
         if self._kept is not None:
             packets: Iterator[Any] = iter(self._kept)
         else:
