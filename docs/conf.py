@@ -55,6 +55,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "min_reported_time": 0,
     "within_subsection_order": "FileNameSortKey",
+    "thumbnail_size": (560, 280),
 }
 
 html_theme = "pydata_sphinx_theme"
