@@ -82,9 +82,19 @@ def public_modules() -> dict[str, list[str]]:
     found = {"skmultimodal": [n for n in skmultimodal.__all__ if n != "__version__"]}
     for module in pkgutil.iter_modules(skmultimodal.__path__, "skmultimodal."):
         if not module.name.rpartition(".")[2].startswith("_"):
-            names = getattr(importlib.import_module(module.name), "__all__", [])
-            found[module.name] = [n for n in names if not n.startswith("_")]
+            package = importlib.import_module(module.name)
+            names = [n for n in getattr(package, "__all__", []) if n[0] != "_"]
+            # a constant has no docstring of its own
+            found[module.name] = [n for n in names if callable(getattr(package, n))]
     return {module: names for module, names in found.items() if names}
+
+
+def drop_stale_pages() -> None:
+    """A page of a name that is gone would be in no table of contents: an error."""
+    offered = {f"{m}.{name}" for m, names in public_modules().items() for name in names}
+    for page in (HERE / "generated").glob("skmultimodal.*.rst"):
+        if page.stem not in offered:
+            page.unlink()
 
 
 def first_sentence(thing: object) -> str:
@@ -171,6 +181,7 @@ def setup(app) -> None:
     app.connect("autodoc-process-docstring", mend_docstring, priority=1)
 
 
+drop_stale_pages()
 write("api.rst", api_page())
 write("fusions.inc", fusion_table())
 write("changelog.inc", changelog_page())

@@ -13,7 +13,7 @@ can attend to the one that was asked for.
 # --------------------
 #
 # The digits are scikit-learn's. The place is a category of the table. Neither tells
-# anything without the other.
+# much without the other.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,8 +47,7 @@ X.drop(columns="picture").head()
 # One vector, or one for each cell
 # --------------------------------
 #
-# The same pictures, encoded in two ways and fused in two ways. The grid need not know
-# where the digits are; 2 x 2 cells just happen to fit.
+# The same pictures, encoded in two ways and fused in two ways.
 
 encoders = {
     "one vector": ImageEncoder(size=32),
