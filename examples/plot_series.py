@@ -156,7 +156,7 @@ for place, (label, points) in enumerate(reversed(scores.items())):
     axes.plot(points.mean(), place, "|", color=colour, ms=22, mew=2.5)
 axes.set_yticks(range(len(scores)), list(reversed(scores)))
 axes.set(xlim=(0.4, 1), ylim=(-0.5, len(scores) - 0.5))
-axes.set_xlabel("ROC AUC (dots: folds; bar: mean)")
+axes.set_xlabel("ROC AUC")
 axes.set_title("Will it fail within the week?", loc="left", fontsize=10)
 axes.spines[["top", "right"]].set_visible(False)
 axes.grid(axis="x", color="0.92")

@@ -79,7 +79,8 @@ class AudioEncoder(MediaEncoder):
     max_bytes : int, default=1073741824
         Larger files are errors.
     root : str, path or None, default=None
-        Folder that paths are relative to and may not leave.
+        Folder that paths start at and may not leave: neither by ``..``, nor by a link.
+        None takes any path. Addresses on the web are refused either way.
     store : str, path, EmbeddingStore or None, default=None
         Where descriptions are kept, so that no recording is described twice.
     batch_size : int, default=32
@@ -90,7 +91,8 @@ class AudioEncoder(MediaEncoder):
     local_files_only : bool, default=False
         Whether a hub name is looked up in the local cache only.
     store_weights : bool, default=False
-        Whether a pickle holds the weights of `model`.
+        Whether a pickle holds the weights of `model`. Otherwise they are loaded from
+        `model` again, and must be the same.
     n_jobs : int or None, default=None
         Threads that read recordings; -1 uses all cores.
     random_state : int, RandomState instance or None, default=None

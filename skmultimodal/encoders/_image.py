@@ -206,6 +206,12 @@ class ImageEncoder(MediaEncoder):
 
     def _describer(self, network: VisionModel | None) -> Describe:
         grid = self.grid if self.output == "sequence" else None
+        if grid is not None and grid**2 > self.max_steps:
+            raise ValueError(
+                f"ImageEncoder(grid={grid}) gives {grid**2} steps a picture, more than "
+                f"max_steps={self.max_steps}. Take max_steps={grid**2} or more, or a "
+                "coarser grid."
+            )
         if grid is not None and network is None and self.size // grid < 8:
             raise ValueError(
                 f"ImageEncoder(size={self.size}, grid={grid}) gives cells of less than "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,7 +62,8 @@ class DateColumn:
                 "instance by pd.to_datetime(column, unit='s')"
             )
         if column.dtype.kind != "M":
-            column = column.astype(object).where(
+            column = column.astype(object).map(_plain)
+            column = column.where(
                 [isinstance(cell, (str, datetime.date)) for cell in column], None
             )
         return self.parser.transform(column)
@@ -109,10 +111,15 @@ def parse_column(
         return None if _are_codes(held) else NumberColumn()
     parser = ToDatetime()
     try:
-        parser.fit_transform(held)
+        parser.fit_transform(held.map(_plain))
     except RejectColumn:
         return None
     return DateColumn(parser)
+
+
+def _plain(cell: Any) -> Any:
+    """NumPy's strings as Python's: what parses dates takes no subclass."""
+    return str(cell) if isinstance(cell, str) else cell
 
 
 def _are_codes(held: pd.Series) -> bool:

@@ -58,7 +58,7 @@ class VideoEncoder(MediaEncoder):
     model : str, path or None, default=None
         Folder or hub name of a transformers video model with safetensors weights, such
         as VideoMAE, ViViT or TimeSformer (needs
-        ``pip install 'skmultimodal[image]'``), or ``"package.module:function"``, where
+        ``pip install 'skmultimodal[video]'``), or ``"package.module:function"``, where
         the function takes no argument and returns an ``nn.Module``. Such a module is
         given float32 frames (n, n_frames, 3, size, size) in [0, 1] and returns (n, d),
         tokens (n, T, d) or maps (n, d, h, w), which are averaged. Code that comes with
@@ -95,7 +95,8 @@ class VideoEncoder(MediaEncoder):
     max_bytes : int, default=2147483648
         Larger files are errors.
     root : str, path or None, default=None
-        Folder that paths are relative to and must not lead out of.
+        Folder that paths start at and may not leave: neither by ``..``, nor by a link.
+        None takes any path. Addresses on the web are refused either way.
     store : str, path, EmbeddingStore or None, default=None
         Where descriptions are kept, so that no video is described twice.
     batch_size : int, default=8
@@ -106,7 +107,8 @@ class VideoEncoder(MediaEncoder):
     local_files_only : bool, default=False
         Whether a hub name is looked up in the local cache only.
     store_weights : bool, default=False
-        Whether a pickle holds the weights of `model`.
+        Whether a pickle holds the weights of `model`. Otherwise they are loaded from
+        `model` again, and must be the same.
     n_jobs : int or None, default=None
         Threads that decode videos; -1 uses all cores.
     random_state : int, RandomState instance or None, default=None

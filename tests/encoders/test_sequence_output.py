@@ -104,7 +104,11 @@ class TestGrids:
 
     def test_cells_too_small_to_describe_are_refused(self):
         with pytest.raises(ValueError, match=r"less than 8 pixels\. Take size=128"):
-            ImageEncoder(output="sequence", grid=16).fit(pictures())
+            ImageEncoder(output="sequence", grid=16, max_steps=256).fit(pictures())
+
+    def test_more_cells_than_steps_are_refused(self):
+        with pytest.raises(ValueError, match=r"81 steps a picture.*max_steps=81"):
+            ImageEncoder(output="sequence", grid=9, size=80).fit(pictures())
 
     def test_maps_of_a_network_are_laid_over_the_grid(self):
         x = pictures(side=16)

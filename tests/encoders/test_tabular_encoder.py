@@ -409,3 +409,14 @@ def test_cells_that_are_no_numbers_any_more_are_told():
     np.testing.assert_array_equal(encoded, encoder.transform(missing))
     with pytest.warns(UserWarning, match=r"'d' held dates .*'soon' in row 0"):
         encoder.transform(pd.DataFrame({"n": [1.0], "d": ["soon"]}))
+
+
+@pytest.mark.parametrize("cells", [["2024-05-01", "2024-06-03"], ["Ulm", "Bonn"]])
+def test_strings_of_numpy_are_strings(cells):
+    column = pd.Series([np.str_(cell) for cell in cells] * 3, dtype=object)
+    plain = pd.Series(cells * 3, dtype=object)
+    encoder = TabularEncoder().fit(plain.to_frame("c"))
+    expected = encoder.transform(plain.to_frame("c"))
+    np.testing.assert_array_equal(encoder.transform(column.to_frame("c")), expected)
+    again = TabularEncoder().fit_transform(column.to_frame("c"))
+    np.testing.assert_array_equal(again, expected)
