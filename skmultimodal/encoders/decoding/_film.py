@@ -333,14 +333,6 @@ _FILTERS = {None: "AREA", 0: "POINT", 1: "LANCZOS", 2: "BILINEAR", 3: "BICUBIC"}
 _FILTERS |= {4: "AREA", 5: "BILINEAR"}
 
 
-def av_version() -> str | None:
-    """Version of PyAV, None where frames come as arrays only."""
-    try:
-        return import_optional("av", extra="video", purpose="VideoEncoder").__version__
-    except ImportError:
-        return None
-
-
 def _refuse(url: str, *_: Any) -> Any:
     raise PermissionError(f"a video may not open {url!r}")
 

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skmultimodal._optional import import_optional
 from skmultimodal.encoders.decoding._clips import ClipDecoder
 from skmultimodal.encoders.pretrained._image import Preprocessing
 from skmultimodal.encoders.pretrained._loading import (
     check_source,
     half_precision,
+    has_pooler,
     is_factory,
     load_factory,
     load_failure,
+    load_transformer,
     on_device,
-    quiet_loading,
+    read_settings,
     resolve_device,
     stamp,
     untouched_rng,
@@ -143,48 +142,31 @@ def _from_factory(model: str, device: str, owner: str) -> ClipModel:
 def _from_transformers(
     model: str, _: tuple[Any, ...], device: str, local_files_only: bool, owner: str
 ) -> ClipModel:
-    package = import_optional(
-        "transformers", extra="image", purpose=f"{owner}(model=...)"
-    )
     try:
-        with untouched_rng(seed=0), quiet_loading():
-            module, info = package.AutoModel.from_pretrained(
-                model,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=local_files_only,
-                output_loading_info=True,
-            )
-        if not hasattr(module.config, "num_frames"):
+        module, lacking = load_transformer(
+            model, extra="video", local_files_only=local_files_only, owner=owner
+        )
+        config: Any = module.config
+        if not hasattr(config, "num_frames"):
             raise OSError(
-                f"its config, of type {module.config.model_type!r}, has no num_frames: "
-                "it takes no videos. A model of pictures goes in frame_encoder="
+                f"its config, of type {config.model_type!r}, has no num_frames: it "
+                "takes no videos. A model of pictures goes in frame_encoder="
                 "ImageEncoder(model=...)"
             )
-        lacking = sorted(info["missing_keys"])
-        if not all(name.startswith("pooler.") for name in lacking):
-            raise OSError(f"its weights lack {lacking[0]!r}")
-        preprocessing = _preprocessing(model, local_files_only, module.config)
+        pooled = has_pooler(lacking)
+        preprocessing = _preprocessing(model, local_files_only, config)
+    except ImportError:
+        raise
     except Exception as error:
         raise load_failure(model, owner, local_files_only, error) from error
     # a pooler that was never trained says nothing: the tokens are averaged instead
-    return ClipModel(module, preprocessing, device, pooled=not lacking)
+    return ClipModel(module, preprocessing, device, pooled=pooled)
 
 
 def _preprocessing(model: str, local_files_only: bool, config: Any) -> Preprocessing:
-    hub = import_optional("transformers.utils.hub", extra="image", purpose="a model")
-    for name in _CONFIGS:
-        found = hub.cached_file(
-            model,
-            name,
-            local_files_only=local_files_only,
-            _raise_exceptions_for_missing_entries=False,
-        )
-        if found is not None:
-            break
-    else:
-        raise OSError(f"it has none of {', '.join(_CONFIGS)}: how to prepare a frame")
-    asked = json.loads(Path(found).read_text(encoding="utf-8"))
+    asked = read_settings(
+        model, _CONFIGS, extra="video", local_files_only=local_files_only
+    )
     asked = asked.get("video_processor", asked.get("image_processor", asked))
     preprocessing = Preprocessing(asked, _side(config.image_size))
     if asked.get("offset") and asked.get("do_rescale", True):  # ViViT: [-1, 1]

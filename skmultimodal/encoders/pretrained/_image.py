@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import functools
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from skmultimodal._optional import import_optional
 from skmultimodal.encoders.decoding._image import Decoder
 from skmultimodal.encoders.pretrained._loading import (
     check_source,
     half_precision,
+    has_pooler,
     is_factory,
     load_factory,
     load_failure,
+    load_transformer,
     on_device,
-    quiet_loading,
+    read_settings,
     resolve_device,
     stamp,
     untouched_rng,
     weights_hash,
 )
+
+_CONFIGS = ("preprocessor_config.json", "processor_config.json")
 
 
 class Preprocessing:
@@ -194,44 +195,23 @@ def _from_factory(model: str, device: str, owner: str) -> VisionModel:
 def _from_transformers(
     model: str, _: tuple[Any, ...], device: str, local_files_only: bool, owner: str
 ) -> VisionModel:
-    package = import_optional(
-        "transformers", extra="image", purpose=f"{owner}(model=...)"
-    )
     try:
-        with untouched_rng(seed=0), quiet_loading():
-            module, info = package.AutoModel.from_pretrained(
-                model,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=local_files_only,
-                output_loading_info=True,
-            )
-        lacking = sorted(info["missing_keys"])
-        if not all(name.startswith("pooler.") for name in lacking):
-            raise OSError(f"its weights lack {lacking[0]!r}")
-        inner = getattr(module.config, "vision_config", module.config)
+        module, lacking = load_transformer(
+            model, extra="image", local_files_only=local_files_only, owner=owner
+        )
+        pooled = has_pooler(lacking)
+        config: Any = module.config
+        inner = getattr(config, "vision_config", config)
+        asked = read_settings(
+            model, _CONFIGS, extra="image", local_files_only=local_files_only
+        )
         preprocessing = Preprocessing(
-            _preprocessor_config(model, local_files_only),
+            asked.get("image_processor", asked),
             getattr(inner, "image_size", None) or 224,
         )
+    except ImportError:
+        raise
     except Exception as error:
         raise load_failure(model, owner, local_files_only, error) from error
     # a pooler that was never trained says nothing: the tokens are averaged instead
-    return VisionModel(module, preprocessing, device, pooled=not lacking)
-
-
-def _preprocessor_config(model: str, local_files_only: bool) -> dict[str, Any]:
-    hub = import_optional("transformers.utils.hub", extra="image", purpose="a model")
-    for name in ("preprocessor_config.json", "processor_config.json"):
-        found = hub.cached_file(
-            model,
-            name,
-            local_files_only=local_files_only,
-            _raise_exceptions_for_missing_entries=False,
-        )
-        if found is not None:
-            config = json.loads(Path(found).read_text(encoding="utf-8"))
-            return config.get("image_processor", config)
-    raise OSError(
-        "it has no preprocessor_config.json, which says how to prepare a picture"
-    )
+    return VisionModel(module, preprocessing, device, pooled=pooled)

@@ -13,10 +13,13 @@ from typing import Any
 
 from safetensors.torch import save
 
-from skmultimodal._optional import import_optional
+from skmultimodal.encoders.pretrained._identity import (
+    SETTINGS,
+    model_files,
+    model_folder,
+)
 from skmultimodal.encoders.pretrained._loading import is_factory
 
-_WANTED = {".json", ".txt", ".model", ".safetensors", ".jinja"}
 _STATE = "state.safetensors"
 
 
@@ -39,14 +42,14 @@ def keep_weights(model: str, network: Any) -> Kept:
     if is_factory(model):
         state = {k: v.detach().cpu().contiguous().clone() for k, v in _state(network)}
         return Kept(((_STATE, save(state)),))
-    folder = Path(model)
-    if not folder.is_dir():
-        hub = import_optional("huggingface_hub", extra="text", purpose="store_weights")
-        folder = Path(hub.snapshot_download(model, local_files_only=True))
-    files = sorted(p for p in folder.rglob("*") if p.suffix in _WANTED and p.is_file())
-    return Kept(
-        tuple((p.relative_to(folder).as_posix(), p.read_bytes()) for p in files)
-    )
+    folder = model_folder(model)
+    if folder is None:
+        raise OSError(
+            f"store_weights=True: the files of model={model!r} are not in the hub's "
+            "cache. Give the folder of the model."
+        )
+    files = model_files(folder, SETTINGS | {".safetensors"})
+    return Kept(tuple((name, path.read_bytes()) for name, path in files))
 
 
 def _state(network: Any) -> list[tuple[str, Any]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,49 @@ def load_factory(model: str, owner: str) -> nn.Module:
     if state is not None:
         module.load_state_dict(load_file(state))
     return module
+
+
+def load_transformer(
+    model: str, *, extra: str, local_files_only: bool, owner: str
+) -> tuple[nn.Module, list[str]]:
+    """A transformers model of a folder or hub name, and the weights that it lacks."""
+    package = import_optional(
+        "transformers", extra=extra, purpose=f"{owner}(model=...)"
+    )
+    with untouched_rng(seed=0), quiet_loading():
+        module, info = package.AutoModel.from_pretrained(
+            model,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=local_files_only,
+            output_loading_info=True,
+        )
+    return module, sorted(info["missing_keys"])
+
+
+def has_pooler(lacking: Sequence[str]) -> bool:
+    """Whether a model's pooler was trained; lacking anything else is an error."""
+    other = [name for name in lacking if not name.startswith("pooler.")]
+    if other:
+        raise OSError(f"its weights lack {other[0]!r}")
+    return not lacking
+
+
+def read_settings(
+    model: str, names: Sequence[str], *, extra: str, local_files_only: bool
+) -> dict[str, Any]:
+    """The first of these JSON files that a model has."""
+    hub = import_optional("transformers.utils.hub", extra=extra, purpose="a model")
+    for name in names:
+        found = hub.cached_file(
+            model,
+            name,
+            local_files_only=local_files_only,
+            _raise_exceptions_for_missing_entries=False,
+        )
+        if found is not None:
+            return json.loads(Path(found).read_text(encoding="utf-8"))
+    raise OSError(f"it has no {' or '.join(names)}, which says how to prepare a cell")
 
 
 def on_device(x: Tensor, device: str) -> Tensor:

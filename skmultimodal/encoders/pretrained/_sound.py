@@ -19,6 +19,7 @@ from skmultimodal.encoders.pretrained._loading import (
     is_factory,
     load_factory,
     load_failure,
+    load_transformer,
     on_device,
     quiet_loading,
     resolve_device,
@@ -141,18 +142,14 @@ def _from_transformers(
             extractor = package.AutoFeatureExtractor.from_pretrained(
                 model, trust_remote_code=False, local_files_only=local_files_only
             )
-            module, info = package.AutoModel.from_pretrained(
-                model,
-                use_safetensors=True,
-                trust_remote_code=False,
-                local_files_only=local_files_only,
-                output_loading_info=True,
-            )
+        module, missing = load_transformer(
+            model, extra="audio", local_files_only=local_files_only, owner=owner
+        )
         # what masks frames in training has no part in describing them
-        lacking = [k for k in info["missing_keys"] if "masked_spec_embed" not in k]
+        lacking = [k for k in missing if "masked_spec_embed" not in k]
         module, adapter = adapter_for(module, extractor)
         own = set(module.state_dict())
-        needed = sorted(k for k in lacking if k.removeprefix("encoder.") in own)
+        needed = [k for k in lacking if k.removeprefix("encoder.") in own]
         if needed:
             raise OSError(f"its weights lack {needed[0]!r}")
     except Exception as error:
