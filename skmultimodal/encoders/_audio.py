@@ -115,17 +115,18 @@ class AudioEncoder(MediaEncoder):
 
     See Also
     --------
-    ImageEncoder : The same for pictures.
+    SeriesEncoder : For what is measured more slowly.
+    EmbeddingStore : Keeps what was encoded.
 
     Notes
     -----
     A cell is a path, bytes, an array (samples,) or (samples, channels), a pair (rate,
-    wave), or a list of these, whose vectors are averaged. Integers are scaled by the
-    range of their type; channels are averaged. Files are wav, flac, ogg, mp3, aiff, au
-    or caf, and need the package soundfile (a wav of plain PCM needs nothing). Of a
-    video the first sound track is read, through PyAV
-    (``pip install 'skmultimodal[video]'``); a video without one is a missing cell, as
-    are None, NaN and ``""``: a row of NaN.
+    wave), or a list of these, whose vectors are averaged, and whose steps follow one
+    another. Integers are scaled by the range of their type; channels are averaged.
+    Files are wav, flac, ogg, mp3, aiff, au or caf, and need the package soundfile (a
+    wav of plain PCM needs nothing). Of a video the first sound track is read, through
+    PyAV (``pip install 'skmultimodal[video]'``); a video without one is a missing cell,
+    as are None, NaN and ``""``: a row of NaN.
 
     The default features are relative to the loudest point of a recording; how loud it
     is in all is a feature of its own.

@@ -53,8 +53,8 @@ class ImageEncoder(MediaEncoder):
     grid : int, default=4
         Cells a side of the grid of ``output="sequence"``: `grid` ** 2 steps a picture.
     max_steps : int, default=64
-        The most steps of a cell that holds several pictures, with
-        ``output="sequence"``. Further ones are left out.
+        The most steps of a cell, with ``output="sequence"``: `grid` ** 2 or more. Of a
+        cell that holds several pictures, further steps are left out.
     n_components : int or None, default=None
         Reduce the features, or those of each step, to so many principal components.
     on_error : {"raise", "warn", "missing"}, default="raise"
@@ -104,15 +104,16 @@ class ImageEncoder(MediaEncoder):
 
     See Also
     --------
-    TextEncoder : The same for texts.
+    VideoEncoder : Describes frames by an ImageEncoder.
+    EmbeddingStore : Keeps what was encoded.
 
     Notes
     -----
-    A cell is a path, bytes, a PIL image, an array (h, w), (h, w, 1), (h, w, 3) or
-    (h, w, 4), or a list of these, whose vectors are averaged. Transparent parts are
-    white; pictures are turned as their EXIF says. uint8 and uint16 arrays have the
-    range of their type; that of other arrays is learned in `fit`. A missing cell gives
-    a row of NaN.
+    A cell is a path, bytes, a PIL image, an array (h, w), (h, w, 1), (h, w, 3) or (h,
+    w, 4), or a list of these, whose vectors are averaged, and whose steps follow one
+    another. Transparent parts are white; pictures are turned as their EXIF says. uint8
+    and uint16 arrays have the range of their type; that of other arrays is learned in
+    `fit`. A missing cell gives a row of NaN.
 
     References
     ----------

@@ -32,7 +32,7 @@ class PrecomputedEncoder(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     max_steps : int, default=256
-        The most steps of a column of sequences. Further ones are left out.
+        The most steps of a cell that is a sequence. Further ones are left out.
 
     Attributes
     ----------

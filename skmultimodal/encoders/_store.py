@@ -60,7 +60,8 @@ class EmbeddingStore:
 
     See Also
     --------
-    ImageEncoder : An encoder that takes a store.
+    ImageEncoder, AudioEncoder, VideoEncoder, TextEncoder, SeriesEncoder : Take a store.
+    skmultimodal.compose.ModalityTransformer : Hands its store to its encoders.
 
     Notes
     -----

@@ -87,16 +87,17 @@ class TextEncoder(MediaEncoder):
     See Also
     --------
     ImageEncoder : The same for pictures.
+    EmbeddingStore : Keeps what was encoded.
     TabularEncoder : Encodes short dirty strings together with numbers and dates.
 
     Notes
     -----
     A cell is a string, a number (taken as its text) or a list of strings, whose vectors
-    are averaged. Turns of a dialogue, ``[(role, text), ...]``, are such a list, each
-    read as ``role: text``. A missing cell gives a row of NaN; a text without any known
-    n-gram gives zeros. N-grams are learned from 20,000 different texts at most, evenly
-    spread in alphabetical order. Weights stay out of pickles: they are loaded
-    again from `model`.
+    are averaged, and whose words follow one another. Turns of a dialogue, ``[(role,
+    text), ...]``, are such a list, each read as ``role: text``. A missing cell gives a
+    row of NaN; a text without any known n-gram gives zeros. N-grams are learned from
+    20,000 different texts at most, evenly spread in alphabetical order. Weights stay
+    out of pickles, unless `store_weights` asks for them.
 
     References
     ----------
