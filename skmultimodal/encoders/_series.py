@@ -317,10 +317,12 @@ class SeriesEncoder(MediaEncoder):
         if isinstance(series, MediaError) or series.shape[1] == self.n_channels_:
             return series
         turned = len(series) == self.n_channels_
-        hint = "Steps stand first: transpose it" if turned else "Give all the same ones"
+        hint = "Give all the same ones, NaN where a channel is missing"
+        if turned:
+            hint = "Steps stand first: transpose it"
         return MediaError(
             f"{shown(cell)} has {series.shape[1]} channels, but series had "
-            f"{self.n_channels_} in fit. {hint}, NaN where a channel is missing"
+            f"{self.n_channels_} in fit. {hint}"
         )
 
     def _decoded(self, cell: Any) -> np.ndarray | MediaError:
