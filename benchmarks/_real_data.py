@@ -135,7 +135,10 @@ def _av_digits_noisy() -> Task:
 
 def _basic_motions() -> Task:
     raw = load_raw("basic_motions")
-    X = pd.DataFrame({m: _column(cells) for m, cells in raw["modalities"].items()})
+    # (channel, time) there, (time, channel) here
+    X = pd.DataFrame(
+        {m: _column(c.T for c in cells) for m, cells in raw["modalities"].items()}
+    )
     train = raw["split"] == "train"
     kinds = dict.fromkeys(raw["modalities"], "series")
     return Task("basic_motions", X, raw["y"], train, "accuracy", 0.99, modalities=kinds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -43,6 +44,7 @@ from skmultimodal.encoders.features._series import (
 from skmultimodal.encoders.pretrained._series import SeriesModel, load_series_model
 
 _PROBED = 32  # cells that tell the number of channels
+_ON_ITS_SIDE = 4  # times as many channels as steps: more are steps, probably
 
 
 class SeriesEncoder(MediaEncoder):
@@ -125,8 +127,9 @@ class SeriesEncoder(MediaEncoder):
     A cell is an array (steps,) or (steps, channels); a list of numbers, or of as many
     numbers (or arrays) at each step; a pandas Series or DataFrame, a column a channel;
     the path or bytes of a ``.npy`` file; or a list of paths, bytes, Series or
-    DataFrames, whose vectors are averaged and whose steps follow one another. Lengths
-    may differ. NaN is a missing value; a missing cell gives a row of NaN.
+    DataFrames, whose vectors are averaged and whose steps follow one another. Steps
+    stand first: far more channels than steps are warned of, for they may be steps.
+    Lengths may differ. NaN is a missing value; a missing cell gives a row of NaN.
 
     A pandas cell with an index of times is put in their order on an even grid of the
     median step: several values of a grid point are averaged, and NaN stands where none
@@ -227,17 +230,27 @@ class SeriesEncoder(MediaEncoder):
         self._rocket: MiniRocketFeatures | None = None
         self._typical: np.ndarray | None = None
         rocket = self.model == NAME
+        longest = 0
         counts: Counter[int] = Counter()
         read: list[np.ndarray] = []
         for value in values:
             if isinstance(series := self._decoded(value), MediaError):
                 continue  # it is met again, with the place where it stands
             counts[series.shape[1]] += 1
+            longest = max(longest, len(series))
             if rocket:
                 read.append(series)
             elif counts.total() == _PROBED:
                 break
         self.n_channels_ = counts.most_common(1)[0][0] if counts else 1
+        if 0 < _ON_ITS_SIDE * longest < self.n_channels_:
+            warnings.warn(
+                f"SeriesEncoder: series have up to {longest} steps of "
+                f"{self.n_channels_} channels. Steps stand first, (steps, channels): "
+                "if it is the other way round, give series.T.",
+                UserWarning,
+                stacklevel=7,
+            )
         if rocket:
             alike = [s for s in read if s.shape[1] == self.n_channels_]
             threads = effective_n_jobs(self.n_jobs)

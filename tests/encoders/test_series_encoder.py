@@ -409,3 +409,11 @@ def test_movements_are_told_apart(real_data):
     model = Pipeline([("encode", encode), ("head", FusionClassifier(random_state=0))])
     cv = RepeatedStratifiedKFold(n_splits=5, n_repeats=2, random_state=0)
     assert cross_val_score(model, X, data["y"][train], cv=cv).mean() >= 0.97
+
+
+def test_a_series_that_seems_to_lie_on_its_side_is_warned_of():
+    rng = np.random.default_rng(0)
+    upright = list(rng.normal(size=(6, 50, 3)))
+    SeriesEncoder().fit(upright)  # a warning would be an error
+    with pytest.warns(UserWarning, match=r"3 steps of 50 channels.*series\.T"):
+        SeriesEncoder().fit([series.T for series in upright])
