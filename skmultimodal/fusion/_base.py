@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor, nn
+
+from skmultimodal.nn._losses import WeightedLoss
+
+TASKS = ("classification", "multilabel", "regression", "representation")
 
 
 class FusionOutput(NamedTuple):
@@ -58,6 +62,7 @@ class NeuralFusion(BaseEstimator, metaclass=ABCMeta):
 
     level: ClassVar[str]
     min_modalities: ClassVar[int] = 1
+    tasks: ClassVar[tuple[str, ...]] = TASKS
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     @abstractmethod
@@ -79,6 +84,49 @@ class NeuralFusion(BaseEstimator, metaclass=ABCMeta):
         -------
         FusionModule
         """
+
+    def build_output(
+        self,
+        modalities: Mapping[str, int],
+        embed_dim: int,
+        n_outputs: int,
+        dropout: float,
+    ) -> nn.Module | None:
+        """Build an output layer of the fusion's own; None takes the head's.
+
+        Parameters
+        ----------
+        modalities : dict of str to int
+            Number of tokens of each modality.
+        embed_dim : int
+            Width of a token.
+        n_outputs : int
+            Number of classes, labels or targets.
+        dropout : float
+            Dropout rate.
+
+        Returns
+        -------
+        torch.nn.Module or None
+            Its ``forward(out, present)`` takes a :class:`FusionOutput` and the presence
+            of each step, and gives the output of shape (n, n_outputs) and, as a dict,
+            the output of each modality.
+        """
+        return None
+
+    def make_loss(self, modalities: Sequence[str]) -> WeightedLoss | None:
+        """A loss of the fusion's own in place of the head's; None keeps that.
+
+        Parameters
+        ----------
+        modalities : list of str
+            Names of the modalities.
+
+        Returns
+        -------
+        WeightedLoss or None
+        """
+        return None
 
     def validate(self) -> None:
         """Raise a ValueError that names a parameter that is not allowed."""

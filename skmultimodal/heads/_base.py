@@ -20,10 +20,10 @@ from skmultimodal._layout import Layout, read_layout
 from skmultimodal._provenance import align_sample_weight
 from skmultimodal._splits import draw_validation
 from skmultimodal.fusion._base import NeuralFusion, make_fusion
+from skmultimodal.heads._balance import BALANCES, make_balance
 from skmultimodal.heads._devices import choose_device
 from skmultimodal.heads._inputs import BlockInputs, holds_nan
-from skmultimodal.heads._losses import WeightedLoss
-from skmultimodal.heads._network import FusionNetwork, Recipe, as_sizes
+from skmultimodal.heads._network import FusionBody, Recipe, as_sizes
 from skmultimodal.heads._reading import read_encoded, read_validation, row_index
 from skmultimodal.heads._relevance import (
     describe_blocks,
@@ -40,6 +40,7 @@ from skmultimodal.heads._training import (
     train_network,
 )
 from skmultimodal.nn import TEMPORAL
+from skmultimodal.nn._losses import WeightedLoss
 
 _PREDICT_ROWS = 1024
 _FEWEST_ROWS = 8  # products of fewer rows take another path and round otherwise
@@ -48,7 +49,7 @@ _FEWEST_ROWS = 8  # products of fewer rows take another path and round otherwise
 class FusionHead(BaseEstimator, metaclass=ABCMeta):
     """Base class of heads. A subclass says how y becomes a tensor and back."""
 
-    module_: FusionNetwork
+    module_: FusionBody
     history_: list[dict[str, Any]]
     _optimizer_state: dict[str, Any] | None
 
@@ -62,6 +63,8 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         ],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
+        "aux_loss_weight": [Interval(Real, 0, None, closed="left")],
+        "modality_balance": [None, StrOptions(set(BALANCES))],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"cosine", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -104,6 +107,10 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         """The loss to train with."""
 
     @abstractmethod
+    def _task(self) -> str:
+        """What y is, in the words of `NeuralFusion.tasks`."""
+
+    @abstractmethod
     def _count_outputs(self, y: np.ndarray) -> int:
         """Width of the net's output."""
 
@@ -122,7 +129,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             raise ValueError("Give X_val and y_val together, or neither.")
         rows = np.arange(len(x))
         held_out = None
-        if X_val is None and self.early_stopping:
+        if X_val is None and (self.early_stopping or self._blends):
             rows, held_out = self._hold_out(X, x, target, groups, seed)
         rows = _weighing(rows, weight)
         target = self._scale_target(target, None if resume else rows)
@@ -145,6 +152,11 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         self._train(train, valid, settings, resume, keep_optimizer=self.warm_start)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        if self._blends:
+            raise ValueError(
+                "modality_balance='gradient_blending' weighs losses by held-out rows, "
+                "and partial_fit holds none out. Use fit, or modality_balance='ogm_ge'."
+            )
         resume = hasattr(self, "module_")
         x = read_encoded(self, X, reset=not resume)
         target = self._read_target(y, reset=False)
@@ -160,6 +172,17 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         train = self._rows(x, target, weight, rows)
         settings = self._settings(seed, 1, "constant")
         self._train(train, None, settings, resume, keep_optimizer=True)
+
+    @property
+    def _blends(self) -> bool:
+        return self.modality_balance == "gradient_blending"
+
+    @property
+    def _auxiliary(self) -> str | None:
+        """What the outputs of single modalities are for, if there are any."""
+        if self._blends or self.aux_loss_weight:
+            return "loss"
+        return None if self.modality_balance is None else "probe"
 
     def _read_validation_target(self, y_val: Any) -> np.ndarray:
         try:
@@ -211,6 +234,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     ) -> tuple[Recipe, BlockInputs]:
         layout = self._read_layout(x, X)
         fusion = make_fusion(self.fusion)
+        self._check_task(fusion)
         self._check_enough(layout, fusion, x, nameless=_get_feature_names(X) is None)
         names = self._column_names(x)
         inputs = BlockInputs.learn(
@@ -226,6 +250,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             self._count_outputs(target),
             self._gains(x, inputs, target),
             self.temporal,
+            self._auxiliary,
         )
         return recipe, inputs
 
@@ -245,6 +270,20 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             y = np.eye(self._count_outputs(target))[y]
         gains = modality_gains(blocks, y)
         return tuple(np.where(encoded, 1.0, gains).tolist())
+
+    def _check_task(self, fusion: NeuralFusion) -> None:
+        task = self._task()
+        if task not in fusion.tasks:
+            raise ValueError(
+                f"{type(fusion).__name__} is for {' or '.join(fusion.tasks)}; here y "
+                f"asks for {task}. Choose another fusion."
+            )
+        if self._blends and self.aux_loss_weight:
+            raise ValueError(
+                f"aux_loss_weight={self.aux_loss_weight} has no place beside "
+                "modality_balance='gradient_blending', which weighs the modalities' "
+                "losses itself. Leave one of the two out."
+            )
 
     def _check_enough(
         self, layout: Layout, fusion: NeuralFusion, x: np.ndarray, nameless: bool
@@ -298,6 +337,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             device=choose_device(self.device),
             seed=seed,
             verbose=int(self.verbose),
+            balance=make_balance(
+                self.modality_balance, float(self.aux_loss_weight), int(epochs)
+            ),
         )
 
     def _train(
@@ -309,8 +351,10 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         keep_optimizer: bool,
     ) -> None:
         before = (self.module_, self._optimizer_state) if resume else None
+        names = self._recipe.layout.names
+        loss = self._recipe.fusion.make_loss(names) or self._make_loss()
         done: Trained = train_network(
-            self._recipe, self._make_loss(), train, valid, settings, before
+            self._recipe, loss, train, valid, settings, before
         )
         history = [dict(epoch) for epoch in done.history]
         for epoch in history:

@@ -16,9 +16,9 @@ from sklearn.utils.validation import column_or_1d
 
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.heads._base import FusionHead
-from skmultimodal.heads._losses import BinaryCrossEntropy, CrossEntropy, WeightedLoss
 from skmultimodal.heads._parameters import document_parameters
 from skmultimodal.heads._reading import refuse_missing_targets
+from skmultimodal.nn._losses import BinaryCrossEntropy, CrossEntropy, WeightedLoss
 
 
 @document_parameters
@@ -87,6 +87,8 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         hidden_layer_sizes: Any = (128,),
         dropout: float = 0.3,
         modality_dropout: float = 0.0,
+        aux_loss_weight: float = 0.0,
+        modality_balance: str | None = None,
         class_weight: Any = None,
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
@@ -113,6 +115,8 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
         self.modality_dropout = modality_dropout
+        self.aux_loss_weight = aux_loss_weight
+        self.modality_balance = modality_balance
         self.class_weight = class_weight
         self.lr = lr
         self.lr_schedule = lr_schedule
@@ -322,6 +326,9 @@ class FusionClassifier(ClassifierMixin, FusionHead):
 
     def _scale_target(self, y: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
         return y
+
+    def _task(self) -> str:
+        return "multilabel" if self._multilabel else "classification"
 
     def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
         if self.class_weight is None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from skmultimodal._layout import Layout
-from skmultimodal.fusion._base import NeuralFusion
+from skmultimodal.fusion._base import FusionOutput, NeuralFusion
 from skmultimodal.nn import (
     Dropout,
     ModalityTokens,
     PerModality,
     WideDeep,
     modality_dropout,
+    pool_tokens,
 )
+from skmultimodal.nn._losses import stack_present
 
 
 @dataclass(frozen=True)
@@ -33,13 +36,35 @@ class Recipe:
     n_outputs: int
     gains: tuple[float, ...]  # of the blocks, in the order of the layout
     temporal: str = "mean"
+    auxiliary: str | None = None  # outputs a modality: "loss", or "probe" to look only
 
-    def build(self) -> FusionNetwork:
+    def build(self) -> FusionBody:
         return FusionNetwork(self)
 
 
-class FusionNetwork(nn.Module):
-    """Standardised columns and presence in, outputs and the fusion's own loss out."""
+class NetworkOutput(NamedTuple):
+    """What a head's net gives.
+
+    Parameters
+    ----------
+    output : Tensor of shape (n, n_outputs)
+        What the loss compares with y.
+    loss : Tensor of shape (), default=None
+        The fusion's own loss.
+    per_modality : dict of str to Tensor of shape (n, n_outputs), default=None
+        What each modality says by itself.
+    present : dict of str to Tensor of shape (n, T_m), default=None
+        What took part: present, and not hidden by modality dropout.
+    """
+
+    output: Tensor
+    loss: Tensor | None = None
+    per_modality: dict[str, Tensor] | None = None
+    present: dict[str, Tensor] | None = None
+
+
+class FusionBody(nn.Module):
+    """Standardised columns and presence in, tokens and the fusion of them out."""
 
     rate: Tensor
 
@@ -67,28 +92,59 @@ class FusionNetwork(nn.Module):
         self.register_buffer("rate", torch.tensor(float(recipe.modality_dropout)))
         n_tokens = {b.name: b.n_steps for b in layout}
         self.fusion = recipe.fusion.build(n_tokens, d, recipe.dropout)
-        self.output = WideDeep(
-            self.fusion.d_out,
-            recipe.hidden_layer_sizes,
-            recipe.n_outputs,
-            recipe.dropout,
-        )
 
-    def forward(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor | None]:
-        """x: (n, n_columns), present: (n, Σ T_m) -> (n, n_outputs), loss or None"""
-        here = {m: present[:, s] for m, s in self.steps.items()}  # (n, T_m)
-        if self.training and self.hides:
-            here = self._drop_modalities(here)
+    def presence(self, present: Tensor) -> dict[str, Tensor]:
+        """present: (n, Σ T_m) -> what takes part, (n, T_m) a modality"""
+        here = {m: present[:, s] for m, s in self.steps.items()}
+        return self._drop_modalities(here) if self.training and self.hides else here
+
+    def fuse(
+        self, x: Tensor, here: dict[str, Tensor]
+    ) -> tuple[dict[str, Tensor], FusionOutput]:
+        """x: (n, n_columns), here: (n, T_m) -> tokens (n, T_m, d), their fusion"""
         parts = [self.tokens[m](x[:, s], here[m]) for m, s in self.columns.items()]
         joint = self.dropout(torch.cat(parts, dim=1))  # (n, Σ T_m, d)
         tokens = {m: joint[:, s] for m, s in self.steps.items()}
-        out = self.fusion(tokens, here)
-        return self.output(out.fused), out.loss
+        return tokens, self.fusion(tokens, here)
 
     def _drop_modalities(self, here: dict[str, Tensor]) -> dict[str, Tensor]:
-        anywhere = torch.stack([p.any(1) for p in here.values()], dim=1)  # (n, M)
-        kept = modality_dropout(anywhere, self.rate)
+        kept = modality_dropout(stack_present(here), self.rate)  # (n, M)
         return {m: p & kept[:, k : k + 1] for k, (m, p) in enumerate(here.items())}
+
+
+class FusionNetwork(FusionBody):
+    """Standardised columns and presence in, outputs and the fusion's own loss out."""
+
+    def __init__(self, recipe: Recipe):
+        super().__init__(recipe)
+        d, k = recipe.embed_dim, recipe.n_outputs
+        n_tokens = {b.name: b.n_steps for b in recipe.layout}
+        own = recipe.fusion.build_output(n_tokens, d, k, recipe.dropout)
+        self.is_own = own is not None
+        self.output = own or WideDeep(
+            self.fusion.d_out, recipe.hidden_layer_sizes, k, recipe.dropout
+        )
+        self.auxiliary, self.probes = None, recipe.auxiliary == "probe"
+        if recipe.auxiliary is not None and own is None:
+            self.auxiliary = PerModality({m: nn.Linear(d, k) for m in n_tokens})
+
+    def forward(self, x: Tensor, present: Tensor) -> NetworkOutput:
+        """x: (n, n_columns), present: (n, Σ T_m)"""
+        here = self.presence(present)
+        tokens, out = self.fuse(x, here)
+        if self.is_own:
+            output, each = self.output(out, here)
+            return NetworkOutput(output, out.loss, each, here)
+        if self.auxiliary is None:
+            return NetworkOutput(self.output(out.fused), out.loss)
+        streams = out.per_modality
+        if streams is None:
+            streams = {m: pool_tokens(z, here[m]) for m, z in tokens.items()}
+        each = {
+            m: self.auxiliary[m](z.detach() if self.probes else z)
+            for m, z in streams.items()
+        }
+        return NetworkOutput(self.output(out.fused), out.loss, each, here)
 
 
 def step_slices(layout: Layout) -> dict[str, slice]:

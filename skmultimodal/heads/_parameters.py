@@ -26,6 +26,17 @@ dropout : float, default=0.3
 modality_dropout : float, default=0.0
     Probability with which a present modality is hidden from a sample in a training
     step; one always stays.
+aux_loss_weight : float, default=0.0
+    Weight of a second loss: a linear output on each modality's own stream predicts y
+    too, and the mean loss of these over the modalities that a row has is added.
+modality_balance : {"ogm_ge", "gradient_blending"} or None, default=None
+    Keeps one modality from learning in the place of the others. "ogm_ge" slows the
+    token layers of a modality that is ahead of the mean of the others, and adds noise
+    (arXiv:2203.15332). "gradient_blending" weighs the joint loss and the modalities'
+    own losses by what they gain on held-out rows against what they overfit, five times
+    in a training (arXiv:1905.12681); it holds out `validation_fraction` of the rows
+    unless `X_val` is given, and sets the weights itself, so that `aux_loss_weight` is
+    refused.
 """
 _TRAINING = """
 lr : float, default=5e-3

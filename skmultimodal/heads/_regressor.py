@@ -13,9 +13,9 @@ from sklearn.utils.validation import _check_y
 from skmultimodal._cells import missing_cells
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.heads._base import FusionHead
-from skmultimodal.heads._losses import SquaredError, WeightedLoss
 from skmultimodal.heads._parameters import document_parameters
 from skmultimodal.heads._reading import refuse_missing_targets
+from skmultimodal.nn._losses import SquaredError, WeightedLoss
 
 _LARGEST = 1e150  # whose square is still finite
 
@@ -72,6 +72,8 @@ class FusionRegressor(RegressorMixin, FusionHead):
         hidden_layer_sizes: Any = (128,),
         dropout: float = 0.3,
         modality_dropout: float = 0.0,
+        aux_loss_weight: float = 0.0,
+        modality_balance: str | None = None,
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
@@ -97,6 +99,8 @@ class FusionRegressor(RegressorMixin, FusionHead):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.dropout = dropout
         self.modality_dropout = modality_dropout
+        self.aux_loss_weight = aux_loss_weight
+        self.modality_balance = modality_balance
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
@@ -232,6 +236,9 @@ class FusionRegressor(RegressorMixin, FusionHead):
             spread = y[rows].std(axis=0)
             self._target_scale = np.where(spread > 0, spread, 1.0)
         return (y - self._target_mean) / self._target_scale
+
+    def _task(self) -> str:
+        return "regression"
 
     def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
         return None

@@ -14,6 +14,8 @@ from skorch import NeuralNet
 from skorch.callbacks import PrintLog
 from torch import Tensor, nn
 
+from skmultimodal.heads._balance import Balance
+from skmultimodal.heads._network import NetworkOutput
 from skmultimodal.heads._rows import Batches, Rows
 
 _WARM_UP = 0.05  # share of all steps
@@ -37,6 +39,7 @@ class Trainer(NeuralNet):
         lr_schedule: str = "constant",
         n_iter_no_change: int | None = None,
         max_time: float | None = None,
+        balance: Balance | None = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -53,6 +56,7 @@ class Trainer(NeuralNet):
         self.lr_schedule = lr_schedule
         self.n_iter_no_change = n_iter_no_change
         self.max_time = max_time
+        self.balance = Balance() if balance is None else balance
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -78,7 +82,7 @@ class Trainer(NeuralNet):
         generator = self.generator if training else None
         return Batches(dataset, self.batch_size, generator)
 
-    def infer(self, x: Rows, **fit_params: Any) -> tuple[Tensor, Tensor | None]:
+    def infer(self, x: Rows, **fit_params: Any) -> NetworkOutput:
         if not self._in_bfloat16:
             return self.module_(x.x, x.present)
         with torch.autocast("cuda", dtype=torch.bfloat16):
@@ -87,9 +91,10 @@ class Trainer(NeuralNet):
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
-        output, own = y_pred
-        loss = self.criterion_(output, X.y, X.weight)
-        return loss if own is None or not training else loss + own
+        loss = self.criterion_(y_pred.output, X.y, X.weight)
+        if not training:
+            return loss
+        return self.balance.loss(loss, y_pred, X, self.criterion_)
 
     def train_step(self, batch: Rows, **fit_params: Any) -> dict[str, Any]:
         for parameter in self._parameters:  # zero_grad takes 2 % of a small net's step
@@ -100,7 +105,7 @@ class Trainer(NeuralNet):
         if self._tells_batches:
             named = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch)
-        self.optimizer_.step()
+        self.balance.step(self.module_, self.optimizer_, y_pred, batch, self.criterion_)
         return {"loss": loss.detach(), "y_pred": y_pred}
 
     def validation_step(self, batch: Rows, **fit_params: Any) -> dict[str, Any]:
@@ -123,8 +128,10 @@ class Trainer(NeuralNet):
         best = _Best(self.module_, self.n_iter_no_change)
         told = {"dataset_train": rows, "dataset_valid": valid}
         self.notify("on_train_begin", X=rows, y=rows.y)
-        for _ in range(epochs):
+        self.balance.start(self, rows, valid)
+        for number in range(epochs):
             epoch_start = time.monotonic()
+            self.criterion_.start_epoch(number)
             self.notify("on_epoch_begin", **told)
             self._set_training(True)
             train = self._run(steps.follow(self._until(batches, start)), training=True)
@@ -134,6 +141,7 @@ class Trainer(NeuralNet):
                 loss = self._run(self.get_iterator(valid), training=False)
                 self.history.record("valid_loss", loss)
                 self.history.record("valid_loss_best", best.saw(loss))
+            self.balance.end_epoch(self, rows, valid)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
             self.history.record("dur", time.monotonic() - epoch_start)
             try:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from skorch.callbacks.scoring import ScoringBase
 from torch import nn
 
+from skmultimodal.heads._balance import Balance
 from skmultimodal.heads._devices import is_out_of_memory
-from skmultimodal.heads._losses import WeightedLoss
-from skmultimodal.heads._network import FusionNetwork, Recipe
+from skmultimodal.heads._network import FusionBody, Recipe
 from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._seeding import seeded
 from skmultimodal.heads._trainer import Trainer
+from skmultimodal.nn._losses import WeightedLoss
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,14 @@ class Settings:
     device: torch.device
     seed: int
     verbose: int
+    balance: Balance = field(default_factory=Balance)
 
 
 @dataclass
 class Trained:
     """What a training leaves."""
 
-    module: FusionNetwork
+    module: FusionBody
     optimizer: dict[str, Any]
     history: Any
     callbacks: list[Any]
@@ -122,6 +124,7 @@ def _train_once(
             weight_decay=settings.weight_decay,
             n_iter_no_change=settings.n_iter_no_change,
             max_time=settings.max_time,
+            balance=copy.deepcopy(settings.balance),
             batch_size=batch_size,
             callbacks=copy.deepcopy(settings.callbacks),
             device=device,
