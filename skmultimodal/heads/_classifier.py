@@ -11,14 +11,26 @@ from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
 from skmultimodal._fitting import keep_state_on_error
+from skmultimodal.fusion import EvidentialFusion
+from skmultimodal.fusion._base import make_fusion
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._parameters import document_parameters
 from skmultimodal.heads._reading import refuse_missing_targets
 from skmultimodal.nn._losses import BinaryCrossEntropy, CrossEntropy, WeightedLoss
+
+
+def _gives_evidence(head: Any) -> bool:
+    if isinstance(make_fusion(head.fusion), EvidentialFusion):
+        return True
+    raise AttributeError(
+        f"predict_uncertainty needs fusion=EvidentialFusion(); this head has "
+        f"fusion={head.fusion!r}."
+    )
 
 
 @document_parameters
@@ -256,6 +268,23 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         if self._multilabel:
             return (logits > 0).astype(int)
         return self.classes_[logits.argmax(axis=1)]
+
+    @available_if(_gives_evidence)
+    def predict_uncertainty(self, X: Any) -> np.ndarray:
+        """How little evidence there is; only with ``fusion=EvidentialFusion()``.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            Encoded data; modalities may be absent.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            K / Σ_k α_k in (0, 1], K the number of classes: 1 without any evidence.
+        """
+        log_alpha = self._outputs(X).astype(np.float64)
+        return log_alpha.shape[1] / np.exp(log_alpha).sum(axis=1)
 
     # Target ------------------------------------------------------------------------
 
