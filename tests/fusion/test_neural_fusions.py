@@ -27,7 +27,7 @@ LEARNS_XOR = {  # with a linear output behind it
     "bottleneck": True,
     "concat": False,
     "cross_attention": True,
-    "evidential": False,  # with a linear output; its own may
+    "evidential": True,  # by its joint view
     "gated": True,
 }
 
