@@ -2,17 +2,27 @@
 
 from skmultimodal.fusion._base import FusionModule, FusionOutput, NeuralFusion
 from skmultimodal.fusion.decision_level import EvidentialFusion
-from skmultimodal.fusion.feature_level import ConcatFusion, GatedFusion
-from skmultimodal.fusion.hierarchical import BottleneckFusion
+from skmultimodal.fusion.feature_level import (
+    AttentionPoolFusion,
+    ConcatFusion,
+    EmbraceFusion,
+    FiLMFusion,
+    GatedFusion,
+)
+from skmultimodal.fusion.hierarchical import BottleneckFusion, MMTMFusion
 from skmultimodal.fusion.relational import CrossAttentionFusion
 
 __all__ = [
+    "AttentionPoolFusion",
     "BottleneckFusion",
     "ConcatFusion",
     "CrossAttentionFusion",
+    "EmbraceFusion",
     "EvidentialFusion",
+    "FiLMFusion",
     "FusionModule",
     "FusionOutput",
     "GatedFusion",
+    "MMTMFusion",
     "NeuralFusion",
 ]

@@ -158,9 +158,13 @@ def check_heads(embed_dim: int, n_heads: int, fusion: str) -> None:
 
 
 def fusion_name(cls: type[NeuralFusion]) -> str:
-    """``CrossAttentionFusion`` -> ``"cross_attention"``."""
+    """``CrossAttentionFusion`` -> ``"cross_attention"``, ``FiLMFusion`` -> ``"film"``.
+
+    A word starts at a capital with a small letter behind it, or two before it.
+    """
     stem = cls.__name__.removesuffix("Fusion")
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+    start = r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z0-9]{2})(?=[A-Z])"
+    return re.sub(start, "_", stem).lower()
 
 
 def known_fusions() -> dict[str, type[NeuralFusion]]:

