@@ -2,5 +2,6 @@
 
 from skmultimodal.heads._classifier import FusionClassifier
 from skmultimodal.heads._regressor import FusionRegressor
+from skmultimodal.heads._transformer import FusionTransformer
 
-__all__ = ["FusionClassifier", "FusionRegressor"]
+__all__ = ["FusionClassifier", "FusionRegressor", "FusionTransformer"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -373,6 +373,12 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """(n, n_outputs) float32 as the net gives it."""
+        return self._compute(X, lambda net, x, present: net(x, present).output)
+
+    def _compute(
+        self, X: Any, what: Callable[[FusionBody, Tensor, Tensor], Tensor]
+    ) -> np.ndarray:
+        """What the net gives of all rows, some at a time: (n, ...) float32"""
         check_is_fitted(self)
         x = read_encoded(self, X, reset=False)
         device = next(self.module_.parameters()).device
@@ -381,7 +387,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             for start in range(0, len(x), _PREDICT_ROWS):
                 part = x[start : start + _PREDICT_ROWS]
                 rows, present = self._inputs(_at_least(part, _FEWEST_ROWS), start)
-                output = self.module_(rows.to(device), present.to(device))[0]
+                output = what(self.module_, rows.to(device), present.to(device))
                 outputs.append(output[: len(part)])
             return torch.cat(outputs).float().cpu().numpy()
 
