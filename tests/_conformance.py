@@ -27,10 +27,14 @@ from skmultimodal.encoders import (
     VideoEncoder,
 )
 from skmultimodal.fusion import (
+    AttentionPoolFusion,
     BottleneckFusion,
     ConcatFusion,
     CrossAttentionFusion,
+    EmbraceFusion,
+    FiLMFusion,
     GatedFusion,
+    MMTMFusion,
     NeuralFusion,
 )
 from skmultimodal.heads import FusionClassifier, FusionRegressor
@@ -298,6 +302,10 @@ HEADS = {
             GatedFusion(),
             BottleneckFusion(),
             CrossAttentionFusion(),
+            AttentionPoolFusion(),
+            FiLMFusion(),
+            EmbraceFusion(),
+            MMTMFusion(),
         )
     },
     "FusionClassifier early stopping": _encoded(

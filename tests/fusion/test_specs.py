@@ -11,12 +11,16 @@ from torch import nn
 
 from skmultimodal import pack
 from skmultimodal.fusion import (
+    AttentionPoolFusion,
     BottleneckFusion,
     ConcatFusion,
     CrossAttentionFusion,
+    EmbraceFusion,
+    FiLMFusion,
     FusionModule,
     FusionOutput,
     GatedFusion,
+    MMTMFusion,
     NeuralFusion,
 )
 from skmultimodal.fusion._base import fusion_name, known_fusions, make_fusion
@@ -159,12 +163,30 @@ def test_abstract_fusions_are_not_listed():
         (GatedFusion, "gated"),
         (BottleneckFusion, "bottleneck"),
         (CrossAttentionFusion, "cross_attention"),
+        (AttentionPoolFusion, "attention_pool"),
+        (FiLMFusion, "film"),
+        (EmbraceFusion, "embrace"),
+        (MMTMFusion, "mmtm"),
     ],
 )
 def test_names(cls, name):
     assert fusion_name(cls) == name
     assert known_fusions()[name] is cls
     assert make_fusion(name) == cls()
+
+
+@pytest.mark.parametrize(
+    ("cls", "name"),
+    [
+        ("MyOwnFusion", "my_own"),
+        ("LowRankTensorFusion", "low_rank_tensor"),
+        ("BlockPCAFusion", "block_pca"),
+        ("CCAFusion", "cca"),
+        ("FiLM", "film"),
+    ],
+)
+def test_names_in_snake_case(cls, name):
+    assert fusion_name(type(cls, (), {})) == name
 
 
 class TestWhatIsNoFusion:
@@ -192,6 +214,9 @@ class TestWhatIsNoFusion:
             (BottleneckFusion(n_heads=1.5), "n_heads"),
             (BottleneckFusion(fusion_layer=-1), "fusion_layer"),
             (CrossAttentionFusion(n_layers="two"), "n_layers"),
+            (FiLMFusion(condition=3), "condition"),
+            (MMTMFusion(n_layers=0), "n_layers"),
+            (MMTMFusion(ratio=0.5), "ratio"),
         ],
     )
     def test_parameters(self, spec, parameter):
@@ -205,6 +230,22 @@ class TestWhatIsNoFusion:
             ValueError, match=r"n_heads=3\) cannot split embed_dim=8.*\[1, 2, 4, 8\]"
         ):
             fusion.build({"a": 1, "b": 1}, 8, 0.0)
+
+    def test_a_condition_that_is_not_there(self):
+        X, y = agreement(20)
+        with pytest.raises(
+            ValueError, match=r"condition='up'.*has \['left', 'right'\]\. Choose one"
+        ):
+            FusionClassifier(FiLMFusion("up"), **HEAD).fit(X, y)
+
+    def test_a_condition_and_nothing_else(self):
+        X, y = agreement(20)
+        with pytest.raises(
+            ValueError, match=r"at least 2 modalities, X has 1: .'left'"
+        ):
+            FusionClassifier("film", **HEAD).fit(X[["left__0"]], y)
+        with pytest.raises(ValueError, match=r"nothing to modulate: 'left'"):
+            FiLMFusion().build({"left": 1}, 8, 0.0)
 
     def test_a_bottleneck_that_never_opens(self):
         with pytest.raises(ValueError, match=r"never opens.*smaller than n_layers"):
