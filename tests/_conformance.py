@@ -28,6 +28,7 @@ from skmultimodal.encoders import (
 )
 from skmultimodal.fusion import (
     AttentionPoolFusion,
+    BlockPCAFusion,
     BottleneckFusion,
     ConcatFusion,
     CrossAttentionFusion,
@@ -57,6 +58,10 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
     SeriesEncoder: [SeriesEncoder()],
     FusionClassifier: [FusionClassifier(max_epochs=20, random_state=0)],
     FusionRegressor: [FusionRegressor(max_epochs=20, random_state=0)],
+    BlockPCAFusion: [
+        BlockPCAFusion(),
+        BlockPCAFusion(modalities={"a": slice(0, 1), "b": slice(1, None)}),
+    ],
     ModalitySampler: [
         ModalitySampler(RandomUnderSampler(random_state=0)),
         ModalitySampler(SMOTE(random_state=0)),
@@ -316,6 +321,9 @@ HEADS = {
         FusionRegressor("cross_attention", standardize=False, **_QUICK)
     ),
 }
+CLOSED_FORM = {
+    "BlockPCAFusion": _encoded(BlockPCAFusion(n_components=2)),
+}
 SAMPLERS = {
     "ModalitySampler copies raw rows": _raw(
         ModalitySampler(RandomUnderSampler(random_state=0))
@@ -325,5 +333,5 @@ SAMPLERS = {
         ModalitySampler(SMOTE(random_state=0), missing="drop")
     ),
 }
-PREDICTORS = {**ENCODERS, **COMPOSITIONS, **HEADS}
+PREDICTORS = {**ENCODERS, **COMPOSITIONS, **HEADS, **CLOSED_FORM}
 CASES = {**PREDICTORS, **SAMPLERS}

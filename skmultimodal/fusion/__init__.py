@@ -4,6 +4,7 @@ from skmultimodal.fusion._base import FusionModule, FusionOutput, NeuralFusion
 from skmultimodal.fusion.decision_level import EvidentialFusion
 from skmultimodal.fusion.feature_level import (
     AttentionPoolFusion,
+    BlockPCAFusion,
     ConcatFusion,
     EmbraceFusion,
     FiLMFusion,
@@ -14,6 +15,7 @@ from skmultimodal.fusion.relational import CrossAttentionFusion
 
 __all__ = [
     "AttentionPoolFusion",
+    "BlockPCAFusion",
     "BottleneckFusion",
     "ConcatFusion",
     "CrossAttentionFusion",
