@@ -30,6 +30,7 @@ from skmultimodal.fusion import (
     AttentionPoolFusion,
     BlockPCAFusion,
     BottleneckFusion,
+    CCAFusion,
     ConcatFusion,
     CrossAttentionFusion,
     EmbraceFusion,
@@ -43,6 +44,7 @@ from skmultimodal.sampling import ModalitySampler
 
 # --- scikit-learn's suite -------------------------------------------------------------
 
+_TWO = {"a": slice(0, 1), "b": slice(1, None)}
 INSTANCES: dict[type, list[BaseEstimator]] = {
     ModalityTransformer: [
         ModalityTransformer(),
@@ -60,8 +62,9 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
     FusionRegressor: [FusionRegressor(max_epochs=20, random_state=0)],
     BlockPCAFusion: [
         BlockPCAFusion(),
-        BlockPCAFusion(modalities={"a": slice(0, 1), "b": slice(1, None)}),
+        BlockPCAFusion(modalities=_TWO),
     ],
+    CCAFusion: [CCAFusion(n_components=1, modalities=_TWO)],
     ModalitySampler: [
         ModalitySampler(RandomUnderSampler(random_state=0)),
         ModalitySampler(SMOTE(random_state=0)),
@@ -323,6 +326,7 @@ HEADS = {
 }
 CLOSED_FORM = {
     "BlockPCAFusion": _encoded(BlockPCAFusion(n_components=2)),
+    "CCAFusion": _encoded(CCAFusion()),
 }
 SAMPLERS = {
     "ModalitySampler copies raw rows": _raw(

@@ -11,12 +11,16 @@ from skmultimodal.fusion.feature_level import (
     GatedFusion,
 )
 from skmultimodal.fusion.hierarchical import BottleneckFusion, MMTMFusion
-from skmultimodal.fusion.relational import CrossAttentionFusion
+from skmultimodal.fusion.relational import (
+    CCAFusion,
+    CrossAttentionFusion,
+)
 
 __all__ = [
     "AttentionPoolFusion",
     "BlockPCAFusion",
     "BottleneckFusion",
+    "CCAFusion",
     "ConcatFusion",
     "CrossAttentionFusion",
     "EmbraceFusion",
