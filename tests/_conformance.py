@@ -36,6 +36,7 @@ from skmultimodal.fusion import (
     EmbraceFusion,
     FiLMFusion,
     GatedFusion,
+    KernelFusion,
     MMTMFusion,
     NeuralFusion,
 )
@@ -65,6 +66,10 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
         BlockPCAFusion(modalities=_TWO),
     ],
     CCAFusion: [CCAFusion(n_components=1, modalities=_TWO)],
+    KernelFusion: [
+        KernelFusion(random_state=0),
+        KernelFusion(kernel="linear", modalities=_TWO, random_state=0),
+    ],
     ModalitySampler: [
         ModalitySampler(RandomUnderSampler(random_state=0)),
         ModalitySampler(SMOTE(random_state=0)),
@@ -327,6 +332,7 @@ HEADS = {
 CLOSED_FORM = {
     "BlockPCAFusion": _encoded(BlockPCAFusion(n_components=2)),
     "CCAFusion": _encoded(CCAFusion()),
+    "KernelFusion": _encoded(KernelFusion(n_components=20, random_state=0)),
 }
 SAMPLERS = {
     "ModalitySampler copies raw rows": _raw(

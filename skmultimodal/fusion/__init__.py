@@ -1,7 +1,13 @@
 """How modalities are put together: one file a method, by level."""
 
 from skmultimodal.fusion._base import FusionModule, FusionOutput, NeuralFusion
-from skmultimodal.fusion.decision_level import EvidentialFusion
+from skmultimodal.fusion.decision_level import (
+    EvidentialFusion,
+    ModalityStackingClassifier,
+    ModalityStackingRegressor,
+    ModalityVotingClassifier,
+    ModalityVotingRegressor,
+)
 from skmultimodal.fusion.feature_level import (
     AttentionPoolFusion,
     BlockPCAFusion,
@@ -14,6 +20,7 @@ from skmultimodal.fusion.hierarchical import BottleneckFusion, MMTMFusion
 from skmultimodal.fusion.relational import (
     CCAFusion,
     CrossAttentionFusion,
+    KernelFusion,
 )
 
 __all__ = [
@@ -29,6 +36,11 @@ __all__ = [
     "FusionModule",
     "FusionOutput",
     "GatedFusion",
+    "KernelFusion",
     "MMTMFusion",
+    "ModalityStackingClassifier",
+    "ModalityStackingRegressor",
+    "ModalityVotingClassifier",
+    "ModalityVotingRegressor",
     "NeuralFusion",
 ]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
@@ -189,6 +190,7 @@ class ClosedFormFusion(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         )
         names = getattr(self, "feature_names_in_", None)
         layout = read_layout(x.shape[1], names, self.modalities)
+        self._known = layout.names
         who = type(self).__name__
         self._rule, vectors = BlockVectors.learn(
             x, layout, self.pooling, self.standardize, who
@@ -212,6 +214,11 @@ class ClosedFormFusion(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
             "which columns are which by modalities={'text': slice(0, 384), ...}. "
             "BlockPCAFusion and KernelFusion also take one modality."
         )
+
+    def _random_state(self) -> np.random.RandomState:
+        """The estimator's `random_state`; None leaves the global state alone."""
+        state = getattr(self, "random_state", None)
+        return np.random.RandomState() if state is None else check_random_state(state)
 
     def transform(self, X):
         """Fuse the modalities of each row.

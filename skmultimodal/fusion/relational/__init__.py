@@ -2,8 +2,10 @@
 
 from skmultimodal.fusion.relational._cca import CCAFusion
 from skmultimodal.fusion.relational._cross_attention import CrossAttentionFusion
+from skmultimodal.fusion.relational._kernel import KernelFusion
 
 __all__ = [
     "CCAFusion",
     "CrossAttentionFusion",
+    "KernelFusion",
 ]

@@ -20,10 +20,10 @@ class CCAFusion(ClosedFormFusion):
     Finds directions w_m of each modality that maximise Σ_{m≠n} w_mᵀ C_mn w_n under
     Σ_m w_mᵀ D_m w_m = 1, with D_m = (1 - τ_m) C_mm + τ_m t_m I and t_m the mean
     variance of the block's columns. That is the generalised eigenproblem C w = λ D w,
-    where D_m stand on the diagonal of both:
-    Hotelling's canonical correlation for two modalities, Kettenring's MAXVAR (multiset
-    or generalised CCA, which have the same solutions) for more. The canonical variate
-    Z_m w_m of each modality is scaled to variance 1.
+    where the D_m stand on the diagonal of C too: Hotelling's canonical correlation for
+    two modalities, Kettenring's MAXVAR (multiset or generalised CCA, which have the
+    same solutions) for more. The canonical variate Z_m w_m of each modality is scaled
+    to variance 1.
 
     Parameters
     ----------
