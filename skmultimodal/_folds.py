@@ -43,7 +43,9 @@ def draw_folds(
     cv : int, cross-validation splitter or iterable, default=5
         Number of folds. Where a class has fewer units (rows that may be parted), there
         are as many folds as it has units, with a warning; classes with one unit do not
-        count. The splits of a splitter or iterable are taken and cleaned of relatives.
+        count. The splits of a splitter or iterable are taken and cleaned of relatives;
+        who gives an iterable of ready splits means them, so that near-equal rows are
+        not compared.
     stratify : bool, default=True
         Whether to keep the shares of the classes, as far as families allow.
     random_state : int, RandomState, Generator or None, default=None
@@ -55,6 +57,8 @@ def draw_folds(
         Positions, ascending. With a number of folds, each original row is in one test
         part; copies and synthetic rows are in none.
     """
+    if not isinstance(cv, Integral) and not hasattr(cv, "split"):
+        x = None if y is not None or index is not None else x
     kin = read_kinship(y, index=index, x=x, groups=groups)
     families = kin.families()
     if isinstance(cv, Integral):
