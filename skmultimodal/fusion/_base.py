@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from skmultimodal.nn._losses import WeightedLoss
 
+AUTO = "auto"  # no fusion's name: the head tries several
 TASKS = ("classification", "multilabel", "regression", "representation")
 
 
@@ -183,6 +184,11 @@ def make_fusion(fusion: Any) -> NeuralFusion:
     """A validated copy of a fusion given as a specification or by its name."""
     if isinstance(fusion, str):
         known = known_fusions()
+        if fusion == AUTO:
+            raise ValueError(
+                "fusion='auto' chooses among predictions: it is for FusionClassifier "
+                f"and FusionRegressor. Here, name one of {sorted(known)}."
+            )
         if fusion not in known:
             raise ValueError(
                 f"fusion={fusion!r} is not known. Known fusions: {sorted(known)}. Give "

@@ -19,7 +19,7 @@ from torch import Tensor
 from skmultimodal._layout import Layout, read_layout
 from skmultimodal._provenance import align_sample_weight
 from skmultimodal._splits import draw_validation
-from skmultimodal.fusion._base import NeuralFusion, make_fusion
+from skmultimodal.fusion._base import AUTO, NeuralFusion, make_fusion
 from skmultimodal.heads._balance import BALANCES, make_balance
 from skmultimodal.heads._devices import choose_device
 from skmultimodal.heads._inputs import BlockInputs, holds_nan
@@ -39,6 +39,8 @@ from skmultimodal.heads._training import (
     refuse_scoring,
     train_network,
 )
+from skmultimodal.heads.auto import Data, Link, Target, search
+from skmultimodal.heads.auto._chosen import cut
 from skmultimodal.nn import TEMPORAL
 from skmultimodal.nn._losses import WeightedLoss
 
@@ -127,6 +129,11 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         seed = draw_seed(self.random_state)
         if (X_val is None) != (y_val is None):
             raise ValueError("Give X_val and y_val together, or neither.")
+        if self._is_auto:
+            given = None if X_val is None else (X_val, y_val)
+            self._fit_auto(X, y, x, target, weight, sample_weight, given, groups, seed)
+            return
+        self.__dict__.pop("_auto", None)
         rows = np.arange(len(x))
         held_out = None
         if X_val is None and (self.early_stopping or self._blends):
@@ -152,6 +159,11 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         self._train(train, valid, settings, resume, keep_optimizer=self.warm_start)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        if self._is_auto:
+            raise ValueError(
+                "fusion='auto' chooses on folds of all rows, which partial_fit does "
+                "not have. Use fit, or name a fusion."
+            )
         if self._blends:
             raise ValueError(
                 "modality_balance='gradient_blending' weighs losses by held-out rows, "
@@ -172,6 +184,68 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         train = self._rows(x, target, weight, rows)
         settings = self._settings(seed, 1, "constant")
         self._train(train, None, settings, resume, keep_optimizer=True)
+
+    @property
+    def _is_auto(self) -> bool:
+        return isinstance(self.fusion, str) and self.fusion == AUTO
+
+    def _fit_auto(
+        self,
+        X: Any,
+        y: Any,
+        x: np.ndarray,
+        target: np.ndarray,
+        weight: np.ndarray | None,
+        sample_weight: Any,
+        valid: tuple[Any, Any] | None,
+        groups: Any,
+        seed: int,
+    ) -> None:
+        if self.warm_start:
+            raise ValueError(
+                "fusion='auto' chooses anew in each fit: there is nothing to go on "
+                "from. Set warm_start=False, or name a fusion."
+            )
+        rows = _weighing(np.arange(len(x)), weight)
+        target = self._scale_target(target, rows)
+        values = target if target.ndim == 2 else np.eye(len(self.classes_))[target]
+        w = np.ones(len(x)) if weight is None else weight.astype(np.float64)
+        goal = Target(self._task(), values[rows].astype(np.float64), w[rows])
+        if sample_weight is not None:
+            given = align_sample_weight(sample_weight, row_index(X), len(x))
+            sample_weight = np.asarray(given)[rows]
+        link = Link(
+            goal.task,
+            goal.offset,
+            goal.weight @ goal.values / goal.weight.sum(),
+            getattr(self, "classes_", None),
+            getattr(self, "_target_mean", None),
+            getattr(self, "_target_scale", None),
+        )
+        inputs = BlockInputs.learn(
+            _take(x, rows),
+            self._read_layout(x, X),
+            self._column_names(x),
+            self.standardize,
+            type(self).__name__,
+        )
+        X = cut(X, rows)
+        data = Data(
+            X,
+            cut(y, rows),
+            x[rows],
+            inputs,
+            goal,
+            sample_weight,
+            groups if groups is None else cut(groups, rows),
+            row_index(X),
+            valid,
+        )
+        self._auto = search(self, data, link, seed, int(self.verbose))
+        self.__dict__.pop("module_", None)
+        self.fusion_report_ = self._auto.report
+        self.history_ = self._auto.history
+        self.n_iter_ = len(self.history_)
 
     @property
     def _blends(self) -> bool:
@@ -372,7 +446,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     # Predicting --------------------------------------------------------------------
 
     def _outputs(self, X: Any) -> np.ndarray:
-        """(n, n_outputs) float32 as the net gives it."""
+        """(n, n_outputs) as the net, or a pool of several, gives it."""
+        if hasattr(self, "_auto"):
+            return self._auto.outputs(X, read_encoded(self, X, reset=False))
         return self._compute(X, lambda net, x, present: net(x, present).output)
 
     def _compute(

@@ -222,7 +222,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         ValueError
             If `classes` are not given in the first call, or y has a label not in them.
         """
-        if not hasattr(self, "module_"):
+        if not self.__sklearn_is_fitted__():
             self._learn_classes(y, classes)
         elif classes is not None and not self._multilabel:
             given = unique_labels(classes)
@@ -379,7 +379,7 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "module_")
+        return hasattr(self, "module_") or hasattr(self, "_auto")
 
 
 def _as_array(y: Any) -> np.ndarray:

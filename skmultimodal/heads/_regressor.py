@@ -256,7 +256,7 @@ class FusionRegressor(RegressorMixin, FusionHead):
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "module_")
+        return hasattr(self, "module_") or hasattr(self, "_auto")
 
 
 def _as_numbers(y: Any) -> Any:
