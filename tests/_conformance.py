@@ -43,6 +43,7 @@ from skmultimodal.fusion import (
     ModalityVotingClassifier,
     ModalityVotingRegressor,
     NeuralFusion,
+    SimilarityNetworkFusion,
 )
 from skmultimodal.heads import FusionClassifier, FusionRegressor
 from skmultimodal.sampling import ModalitySampler
@@ -78,6 +79,9 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
     ModalityVotingRegressor: [ModalityVotingRegressor(random_state=0)],
     ModalityStackingClassifier: [ModalityStackingClassifier(random_state=0)],
     ModalityStackingRegressor: [ModalityStackingRegressor(random_state=0)],
+    SimilarityNetworkFusion: [
+        SimilarityNetworkFusion(2, modalities=_TWO, random_state=0)
+    ],
     ModalitySampler: [
         ModalitySampler(RandomUnderSampler(random_state=0)),
         ModalitySampler(SMOTE(random_state=0)),
@@ -355,6 +359,9 @@ HEADS = {
 CLOSED_FORM = {
     "BlockPCAFusion": _encoded(BlockPCAFusion(n_components=2)),
     "CCAFusion": _encoded(CCAFusion()),
+    "SimilarityNetworkFusion": _encoded(
+        SimilarityNetworkFusion(3, n_neighbors=5, random_state=0)
+    ),
     "KernelFusion": _encoded(KernelFusion(n_components=20, random_state=0)),
 }
 SAMPLERS = {

@@ -21,6 +21,7 @@ from skmultimodal.fusion.relational import (
     CCAFusion,
     CrossAttentionFusion,
     KernelFusion,
+    SimilarityNetworkFusion,
 )
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "ModalityVotingClassifier",
     "ModalityVotingRegressor",
     "NeuralFusion",
+    "SimilarityNetworkFusion",
 ]

@@ -3,9 +3,11 @@
 from skmultimodal.fusion.relational._cca import CCAFusion
 from skmultimodal.fusion.relational._cross_attention import CrossAttentionFusion
 from skmultimodal.fusion.relational._kernel import KernelFusion
+from skmultimodal.fusion.relational._similarity_network import SimilarityNetworkFusion
 
 __all__ = [
     "CCAFusion",
     "CrossAttentionFusion",
     "KernelFusion",
+    "SimilarityNetworkFusion",
 ]
