@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skmultimodal._layout import Block
@@ -46,6 +48,14 @@ class SequenceSummary(TransformerMixin, BaseEstimator):
         return np.concatenate([mean, np.where(count, spread, np.nan)], axis=1)
 
 
+def _part_has(method: str) -> Callable[[Any], bool]:
+    def check(self: Any) -> bool:
+        getattr(self.estimator, method)  # AttributeError says what is missing
+        return True
+
+    return check
+
+
 class PerLabel(ClassifierMixin, BaseEstimator):
     """One clone of a classifier for each column of an indicator matrix.
 
@@ -67,6 +77,7 @@ class PerLabel(ClassifierMixin, BaseEstimator):
         ]
         return self
 
+    @available_if(_part_has("predict_proba"))
     def predict_proba(self, X: Any) -> np.ndarray:
         """(n, L) probability of each label."""
         check_is_fitted(self)
@@ -74,6 +85,18 @@ class PerLabel(ClassifierMixin, BaseEstimator):
             np.full(len(X), fitted)
             if isinstance(fitted, float)
             else fitted.predict_proba(X)[:, 1]
+            for fitted in self.estimators_
+        ]
+        return np.stack(columns, axis=1)
+
+    @available_if(_part_has("decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """(n, L) decisions, positive for a label; of a constant one, 1 or -1."""
+        check_is_fitted(self)
+        columns = [
+            np.full(len(X), 2 * fitted - 1)
+            if isinstance(fitted, float)
+            else fitted.decision_function(X)
             for fitted in self.estimators_
         ]
         return np.stack(columns, axis=1)

@@ -170,6 +170,19 @@ class ModalityEnsemble(BaseEstimator, metaclass=ABCMeta):
             return PerLabel(estimator)
         return estimator
 
+    def _seed(self, estimator: Any, rng: np.random.Generator) -> None:
+        """Set every random_state among the parameters, if there is a seed."""
+        if self.random_state is None:
+            return
+        names = sorted(estimator.get_params())
+        seeds = {
+            name: int(rng.integers(2**31 - 1))
+            for name in names
+            if name.split("__")[-1] == "random_state"
+        }
+        if seeds:
+            estimator.set_params(**seeds)
+
     def _draw_folds(self, training: Training, rng: np.random.Generator) -> list[_Fold]:
         return draw_folds(
             training.target.strata,
@@ -350,14 +363,3 @@ def _fit_and_answer(
         return None, tested, np.zeros((0, 1))
     part = blocks.take(modality, tested)
     return None, tested, answer(estimator, method, part, target.kind, target.classes)
-
-
-def seed_parameters(estimator: Any, rng: np.random.Generator | None) -> None:
-    """Set every random_state among the parameters, if there is a seed to draw from."""
-    if rng is None:
-        return
-    keys = sorted(
-        k for k in estimator.get_params() if k.split("__")[-1] == "random_state"
-    )
-    if keys:
-        estimator.set_params(**{key: int(rng.integers(2**31 - 1)) for key in keys})

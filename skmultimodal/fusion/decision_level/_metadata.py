@@ -35,7 +35,7 @@ def fit_params(
     given = {name: value for name, value in given.items() if value is not None}
     if get_config()["enable_metadata_routing"]:
         wanted = get_routing_for_object(estimator).consumes("fit", given)
-        if wanted:
+        if wanted and (weight is None or "sample_weight" in wanted):
             return {name: given[name] for name in wanted}, True
     params = {}
     if weight is not None:
