@@ -1,4 +1,4 @@
-"""Principal axes of a centred block, on its smaller side."""
+"""Principal axes of a centred block, and signs that do not hang on chance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RELATIVE_VARIANCE = 1e-10  # below it, an axis of float32 data is rounding
 def principal_axes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Axes (p, r) and variances (r,) of centred rows x (n, p), largest first.
 
-    r is the numerical rank, at least 1. The largest loading of an axis is positive.
+    r is the numerical rank, at least 1.
     """
     n, p = x.shape
     if p <= n:
@@ -23,5 +23,11 @@ def principal_axes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     variances, axes = variances[::-1], axes[:, ::-1]
     rank = max(1, int((variances > _RELATIVE_VARIANCE * variances[0]).sum()))
     variances, axes = np.maximum(variances[:rank], 0), axes[:, :rank]
-    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(rank)])
-    return axes * np.where(signs, signs, 1), variances
+    return signed(axes), variances
+
+
+def signed(vectors: np.ndarray) -> np.ndarray:
+    """Columns turned so that the largest entry of each is positive."""
+    largest = np.abs(vectors).argmax(axis=0)
+    signs = np.sign(vectors[largest, np.arange(vectors.shape[1])])
+    return vectors * np.where(signs, signs, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmultimodal.fusion._absent_blocks import BlockRegression
 from skmultimodal.fusion._blocks import ClosedFormFusion, Vectors
-from skmultimodal.fusion._principal_axes import principal_axes
+from skmultimodal.fusion._principal_axes import principal_axes, signed
 
 
 class CCAFusion(ClosedFormFusion):
@@ -124,7 +125,7 @@ class CCAFusion(ClosedFormFusion):
         self.modalities = modalities
 
     def _learn(self, vectors: Vectors, y: Any) -> int:
-        whitening = {}
+        whitening, wide = {}, []
         self.regularization_ = {}
         for name, values in vectors.values.items():
             here = values[vectors.present[name]]
@@ -133,10 +134,20 @@ class CCAFusion(ClosedFormFusion):
             if tau == "auto":
                 tau = ledoit_wolf(here, variances)
             self.regularization_[name] = float(tau)
+            if tau == 0 and len(here) <= here.shape[1]:
+                wide.append(f"{name!r} ({here.shape[1]} columns, {len(here)} rows)")
             target = variances.sum() / here.shape[1]
             variances = (1 - tau) * variances + tau * target
             usable = variances[0] > 0
             whitening[name] = axes / np.sqrt(variances) if usable else 0 * axes
+        if wide:
+            warnings.warn(
+                f"CCAFusion(regularization=0): {', '.join(wide)} correlates perfectly "
+                "with anything, for want of rows. Use regularization='auto' or a "
+                "number above 0.",
+                UserWarning,
+                stacklevel=5,
+            )
         k = self._check_n_components(vectors, whitening)
         white = {m: vectors.values[m] @ w for m, w in whitening.items()}  # (n, r_m)
 
@@ -151,7 +162,7 @@ class CCAFusion(ClosedFormFusion):
             correlation[own, own] = np.eye(w.shape[1])  # D_m in these coordinates
         values, directions = eigh(correlation, subset_by_index=[width - k, width - 1])
         self.eigenvalues_ = values[::-1]
-        parts = np.split(directions[:, ::-1], ends[:-1])  # (r_m, k) each
+        parts = np.split(signed(directions[:, ::-1]), ends[:-1])  # (r_m, k) each
         norms = {m: np.linalg.norm(part, axis=0) for m, part in zip(white, parts)}
         total = sum(norms.values())
         self.weights_ = {m: norm / total for m, norm in norms.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.stats import norm
 
 _EPS = np.finfo(float).eps
 
@@ -12,13 +11,14 @@ _EPS = np.finfo(float).eps
 def affinity(distance: np.ndarray, n_neighbors: int, mu: float) -> np.ndarray:
     """Normal density of each distance, as wide as its surroundings are sparse.
 
-    W_ij = φ(d_ij; 0, μ ε_ij), where ε_ij is the mean of d_ij and the mean distances of
-    i and of j to their nearest rows. distance: (n, n), symmetric -> (n, n)
+    W_ij = exp(-(d_ij / μ ε_ij)² / 2) / μ ε_ij, where ε_ij is the mean of d_ij and the
+    mean distances of i and of j to their nearest rows. distance: (n, n), symmetric -> (n, n)
     """
     nearest = np.sort(distance, axis=1)[:, 1 : n_neighbors + 1]
     around = nearest.mean(axis=1) + _EPS  # (n,)
     width = (around[:, None] + around + distance) / 3 + _EPS
-    return norm.pdf(distance, scale=mu * width)
+    width *= mu
+    return np.exp(-0.5 * (distance / width) ** 2) / width
 
 
 def diffuse(

@@ -13,6 +13,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmultimodal.fusion._blocks import ClosedFormFusion, Vectors
+from skmultimodal.fusion._principal_axes import signed
 from skmultimodal.fusion.relational._alignment import (
     alignment_weights,
     center_kernel,
@@ -163,7 +164,7 @@ class KernelFusion(ClosedFormFusion):
         drawn = rng.permutation(able)[: self.n_components]
         self._landmarks = vectors.take(drawn)
         values, directions = eigh(self._combined(self._landmarks))
-        values, directions = values[::-1], directions[:, ::-1]
+        values, directions = values[::-1], signed(directions[:, ::-1])
         kept = values > _RELATIVE_EIGENVALUE * max(values[0], 1e-300)
         kept[0] = True
         scale = np.sqrt(np.maximum(values[kept], 1e-300))

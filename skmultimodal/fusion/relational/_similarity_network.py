@@ -11,6 +11,7 @@ from sklearn.metrics import euclidean_distances
 from sklearn.utils._param_validation import Interval
 
 from skmultimodal.fusion._blocks import ClosedFormFusion, Vectors
+from skmultimodal.fusion._principal_axes import signed
 from skmultimodal.fusion.relational._diffusion import affinity, diffuse
 
 _CHUNK = 1024
@@ -19,8 +20,8 @@ _CHUNK = 1024
 class SimilarityNetworkFusion(ClosedFormFusion):
     """Rows by their place in the fused network of all modalities' similarities.
 
-    Each modality gives a network of rows, W_ij = φ(d_ij; 0, μ ε_ij): the normal density
-    of their distance, with ε_ij the mean of d_ij and of the mean distances of i and j
+    Each modality gives a network of rows, W_ij = φ(d_ij; 0, μ ε_ij): the density of
+    their distance under a normal distribution of deviation μ ε_ij, with ε_ij the mean of d_ij and of the mean distances of i and j
     to their `n_neighbors` nearest rows. P_m is W_m with rows that sum to 1, S_m is P_m
     cut to nearest rows. Then P_m ← S_m (mean of the other P) S_mᵀ, `n_iter` times: what
     one modality says of neighbours spreads to the others. The columns h are the leading
@@ -179,8 +180,7 @@ class SimilarityNetworkFusion(ClosedFormFusion):
         values, vectors = eigh(normalised, subset_by_index=[n - k, n - 1])
         self.eigenvalues_ = values[::-1]
         places = vectors[:, ::-1] / root[:, None] * np.sqrt(degree.sum())
-        signs = np.sign(places[np.abs(places).argmax(axis=0), np.arange(k)])
-        self.embedding_ = places * signs  # (n, k)
+        self.embedding_ = signed(places)  # (n, k)
 
     def _fuse(self, vectors: Vectors) -> np.ndarray:
         fused = np.zeros((len(vectors), self.embedding_.shape[1]))
