@@ -12,7 +12,9 @@ def affinity(distance: np.ndarray, n_neighbors: int, mu: float) -> np.ndarray:
     """Normal density of each distance, as wide as its surroundings are sparse.
 
     W_ij = exp(-(d_ij / μ ε_ij)² / 2) / μ ε_ij, where ε_ij is the mean of d_ij and the
-    mean distances of i and of j to their nearest rows. distance: (n, n), symmetric -> (n, n)
+    mean distances of i and of j to their nearest rows.
+
+    distance: (n, n), symmetric -> (n, n)
     """
     nearest = np.sort(distance, axis=1)[:, 1 : n_neighbors + 1]
     around = nearest.mean(axis=1) + _EPS  # (n,)

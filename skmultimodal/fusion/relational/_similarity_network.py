@@ -21,12 +21,13 @@ class SimilarityNetworkFusion(ClosedFormFusion):
     """Rows by their place in the fused network of all modalities' similarities.
 
     Each modality gives a network of rows, W_ij = φ(d_ij; 0, μ ε_ij): the density of
-    their distance under a normal distribution of deviation μ ε_ij, with ε_ij the mean of d_ij and of the mean distances of i and j
-    to their `n_neighbors` nearest rows. P_m is W_m with rows that sum to 1, S_m is P_m
-    cut to nearest rows. Then P_m ← S_m (mean of the other P) S_mᵀ, `n_iter` times: what
-    one modality says of neighbours spreads to the others. The columns h are the leading
-    eigenvectors of the mean of all P_m, normalised by its degrees, without the constant
-    one, each of variance 1.
+    their distance under a normal distribution whose deviation is μ times the mean of
+    d_ij and of the mean distances of i and j to their `n_neighbors` nearest rows. P_m
+    is W_m with rows that sum to 1, S_m is P_m cut to nearest rows. Then
+    P_m ← S_m (mean of the other P) S_mᵀ, `n_iter` times: what one modality says of
+    neighbours spreads to the others. The columns h are the leading eigenvectors of the
+    mean of all P_m, normalised by its degrees, without the constant one, each of
+    variance 1.
 
     Parameters
     ----------
