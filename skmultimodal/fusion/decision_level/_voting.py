@@ -189,7 +189,11 @@ class ModalityVotingClassifier(ClassifierMixin, ModalityVoting):
             Rows sum to 1, except for multilabel y, where each column is the
             probability of a label.
         """
-        return self._pool(X)
+        found = self._pool(X)
+        if self._kind == "labels":
+            return found
+        # estimators may have computed in float32
+        return found / found.sum(axis=1, keepdims=True)
 
     def predict(self, X: Any) -> np.ndarray:
         """Class of most weight; for multilabel y, labels more probable than not.
