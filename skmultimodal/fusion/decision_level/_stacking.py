@@ -52,7 +52,7 @@ class ModalityStackingClassifier(ClassifierMixin, ModalityStacking):
         Fitted on what the others say. Its columns are, modality by modality, the
         probabilities (of two classes the second alone), or what `stack_method` gives;
         then marks of absent modalities, then X if `passthrough`. None is a logistic
-        regression on log-odds.
+        regression on standardised log-odds; probabilities below 1e-6 count as that.
     cv : int, cross-validation splitter or iterable, default=5
         Folds. Rows of one group, copies and near-equal rows are never parted, and the
         final estimator is not fitted on rows that a sampler made; each class keeps its
