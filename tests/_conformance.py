@@ -70,7 +70,7 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
         BlockPCAFusion(),
         BlockPCAFusion(modalities=_TWO),
     ],
-    CCAFusion: [CCAFusion(n_components=1, modalities=_TWO)],
+    CCAFusion: [CCAFusion(modalities=_TWO)],
     KernelFusion: [
         KernelFusion(random_state=0),
         KernelFusion(kernel="linear", modalities=_TWO, random_state=0),

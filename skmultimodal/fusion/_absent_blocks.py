@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_FLOOR = 1e-3  # smallest variance of a direction, in units of a score's variance
+_FLOOR = 1e-3  # least variance of a direction, in units of a score's variance
 
 
 @dataclass
@@ -69,13 +69,14 @@ def _covariance(a: np.ndarray, b: np.ndarray, shrink: bool) -> np.ndarray:
 
 
 def _positive(covariance: np.ndarray) -> np.ndarray:
-    """The same where it is positive definite; else with its small eigenvalues raised.
+    """The same, raised a little where it is singular and more where it is indefinite.
 
     Covariances over different rows need not go together.
     """
+    raised = covariance + _FLOOR * np.eye(len(covariance))
     try:
-        np.linalg.cholesky(covariance - _FLOOR * np.eye(len(covariance)))
+        np.linalg.cholesky(raised)
     except np.linalg.LinAlgError:
         values, vectors = np.linalg.eigh(covariance)
         return (vectors * np.maximum(values, _FLOOR)) @ vectors.T
-    return covariance
+    return raised

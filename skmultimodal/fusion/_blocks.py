@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABCMeta, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,8 @@ from skmultimodal._fitting import keep_state_on_error
 from skmultimodal._layout import Block, Layout, read_layout
 
 
-class Vectors(NamedTuple):
+@dataclass(frozen=True)
+class Vectors:
     """One vector a modality and row, and which rows have it."""
 
     values: dict[str, np.ndarray]  # (n, p_m) float64, 0 where absent or missing

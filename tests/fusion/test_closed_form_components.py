@@ -164,8 +164,8 @@ class TestCCA:
         mean = CCAFusion(2, regularization=0).fit_transform(pack(pair))
         same_up_to_sign(mean, (a + b) / 2, 1e-3)
 
-    @pytest.mark.parametrize("tau", [0.0, 0.3, 1.0])
-    def test_three_blocks_are_a_generalised_eigenproblem(self, tau):
+    @pytest.mark.parametrize(("tau", "k"), [(0.0, 3), (0.3, 3), (1.0, 3), (0.3, 7)])
+    def test_three_blocks_are_a_generalised_eigenproblem(self, tau, k):
         data = blocks()
         z = [standardised(values) for values in data.values()]
         joined = np.hstack(z)
@@ -175,9 +175,9 @@ class TestCCA:
         between = joined.T @ joined / len(joined)
         between -= block_diag(*[np.cov(a.T, ddof=0) for a in z])
         values, w = eigh(between + within, within)  # wᵀ within w = 1
-        values, w = values[::-1][:3], w[:, ::-1][:, :3]
+        values, w = values[::-1][:k], w[:, ::-1][:, :k]
         scores = joined @ w
-        fusion = CCAFusion(3, regularization=tau).fit(pack(data))
+        fusion = CCAFusion(k, regularization=tau).fit(pack(data))
         np.testing.assert_allclose(fusion.eigenvalues_, values, atol=1e-5)
         # each block's part has length √(wᵀ D w); the shares add up to one
         ends = np.cumsum([a.shape[1] for a in z])[:-1]
@@ -259,7 +259,7 @@ class TestCCA:
         assert (fused[~some] == 0).all()
 
     def test_none_takes_all_that_can_be_shared(self):
-        assert CCAFusion(None).fit(pack(blocks())).eigenvalues_.shape == (7,)
+        assert CCAFusion().fit(pack(blocks())).eigenvalues_.shape == (7,)
 
     @pytest.mark.parametrize(
         ("rows", "n_components", "words"),

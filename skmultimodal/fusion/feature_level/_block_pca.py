@@ -23,7 +23,7 @@ class BlockPCAFusion(ClosedFormFusion):
 
     Parameters
     ----------
-    n_components : int or float, default=0.95
+    n_components : int or float, default=0.99
         Components of each modality: at most so many, or as many as explain this share
         of its variance. None keeps all.
     n_joint_components : int, default=None
@@ -101,7 +101,7 @@ class BlockPCAFusion(ClosedFormFusion):
 
     def __init__(
         self,
-        n_components=0.95,
+        n_components=0.99,
         *,
         n_joint_components=None,
         whiten=False,

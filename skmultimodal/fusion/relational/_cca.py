@@ -28,9 +28,9 @@ class CCAFusion(ClosedFormFusion):
 
     Parameters
     ----------
-    n_components : int, default=2
+    n_components : int, default=None
         Components. None takes as many as modalities can share: the sum of the ranks of
-        the blocks without the largest.
+        the blocks without the largest. For two modalities that is the smaller rank.
     regularization : float in [0, 1] or "auto", default="auto"
         τ of every block. 0 is classical CCA, which needs many more rows than columns;
         1 looks at covariance instead of correlation, as partial least squares does.
@@ -70,12 +70,12 @@ class CCAFusion(ClosedFormFusion):
 
     Notes
     -----
-    The variate of a modality that a row lacks is its linear regression on the variates
-    of those it has; a row without any is 0. In `fit`, C_mn is summed over the rows with
-    both modalities and divided by √(n_m n_n): the fewer rows two modalities share, the
-    less they weigh. Missing values inside a present modality count as the column's
-    mean. `fit` takes O(n p_m min(n, p_m)) for each modality of p_m columns and O(r³)
-    for the ranks r in all.
+    The variates of a modality that a row lacks are their linear regression on those of
+    the modalities it has; a row without any is 0. In `fit`, C_mn is summed over the
+    rows with both modalities and divided by √(n_m n_n): the fewer rows two modalities
+    share, the less they weigh. Missing values inside a present modality count as the
+    column's mean. `fit` takes O(n p_m min(n, p_m)) for each modality of p_m columns and
+    O(r³) for the ranks r in all, `transform` O(r³) for each set of absent modalities.
 
     References
     ----------
@@ -109,7 +109,7 @@ class CCAFusion(ClosedFormFusion):
 
     def __init__(
         self,
-        n_components=2,
+        n_components=None,
         *,
         regularization="auto",
         output="mean",
@@ -166,13 +166,15 @@ class CCAFusion(ClosedFormFusion):
         norms = {m: np.linalg.norm(part, axis=0) for m, part in zip(white, parts)}
         total = sum(norms.values())
         self.weights_ = {m: norm / total for m, norm in norms.items()}
-        self._directions = {
-            m: w @ (part / np.where(norms[m] > 1e-12, norms[m], np.inf))
-            for (m, w), part in zip(whitening.items(), parts)
-        }  # (p_m, k) each
-        variates = [vectors.values[m] @ w for m, w in self._directions.items()]
-        self._regression = BlockRegression.learn(variates, vectors.mask)
-        return k if self.output == "mean" else k * len(variates)
+        self._basis, self._turn = {}, {}  # (p_m, q_m), (q_m, k), q_m = min(r_m, k)
+        for (name, w), part in zip(whitening.items(), parts):
+            unit = part / np.where(norms[name] > 1e-12, norms[name], np.inf)
+            narrow = k <= len(unit)
+            self._basis[name] = w @ unit if narrow else w
+            self._turn[name] = np.eye(k) if narrow else unit
+        scores = [vectors.values[m] @ w for m, w in self._basis.items()]
+        self._regression = BlockRegression.learn(scores, vectors.mask)
+        return k if self.output == "mean" else k * len(scores)
 
     def _check_n_components(
         self, vectors: Vectors, whitening: dict[str, np.ndarray]
@@ -195,12 +197,14 @@ class CCAFusion(ClosedFormFusion):
         return int(k)
 
     def _fuse(self, vectors: Vectors) -> np.ndarray:
-        parts = [vectors.values[m] @ w for m, w in self._directions.items()]
-        variates = self._regression(np.concatenate(parts, axis=1), vectors.mask)
+        scores = [vectors.values[m] @ w for m, w in self._basis.items()]
+        ends = np.cumsum([part.shape[1] for part in scores])[:-1]
+        filled = self._regression(np.concatenate(scores, axis=1), vectors.mask)
+        parts = np.split(filled, ends, axis=1)
+        variates = [p @ turn for p, turn in zip(parts, self._turn.values())]  # (n, k)
         if self.output == "concat":
-            return variates
-        by_block = variates.reshape(len(vectors), len(parts), -1)  # (n, M, k)
-        return np.einsum("nmk,mk->nk", by_block, np.stack([*self.weights_.values()]))
+            return np.concatenate(variates, axis=1)
+        return sum(w * v for w, v in zip(self.weights_.values(), variates))
 
 
 def ledoit_wolf(x: np.ndarray, variances: np.ndarray) -> float:
