@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skmultimodal.compose import ModalityTransformer
-from skmultimodal.fusion._base import make_fusion
+from skmultimodal.fusion._base import AUTO, make_fusion
 from skmultimodal.heads import FusionClassifier, FusionRegressor
 from skmultimodal.sampling import ModalitySampler
 
@@ -19,7 +19,7 @@ _HEADS = {"classifier": FusionClassifier, "regressor": FusionRegressor}
 def multimodal_pipeline(
     task: str,
     *,
-    fusion: Any = "concat",
+    fusion: Any = "auto",
     sampler: Any = None,
     modalities: Any = None,
     store: Any = None,
@@ -33,9 +33,12 @@ def multimodal_pipeline(
     ----------
     task : {"classifier", "regressor"}
         What the head is.
-    fusion : str or NeuralFusion, default="concat"
-        How modalities are put together. A name becomes the specification with its
-        defaults, so that its parameters can be searched (``head__fusion__n_heads``).
+    fusion : str or NeuralFusion, default="auto"
+        How modalities are put together. "auto" lets folds of the training rows decide,
+        single modalities among the candidates: it takes several times as long as one
+        fusion, and ``pipeline["head"].fusion_report_`` tells what was tried. Another
+        name becomes the specification with its defaults, so that its parameters can be
+        searched (``head__fusion__n_heads``).
     sampler : imbalanced-learn sampler, default=None
         Resamples the encoded rows in `fit`. It is wrapped in a
         :class:`~skmultimodal.sampling.ModalitySampler` unless it is one, and takes the
@@ -89,7 +92,9 @@ def multimodal_pipeline(
         encode = ModalityTransformer(
             "auto", modalities=modalities, store=store, n_jobs=n_jobs
         )
-    head = _HEADS[task](make_fusion(fusion), **head_params)
+    if fusion != AUTO:
+        fusion = make_fusion(fusion)
+    head = _HEADS[task](fusion, **head_params)
     if sampler is None:
         return Pipeline([("encode", encode), ("head", head)], memory=memory)
 

@@ -20,7 +20,6 @@ from skmultimodal.compose import ModalityTransformer
 from skmultimodal.encoders import ImageEncoder, TextEncoder
 from skmultimodal.fusion import (
     BottleneckFusion,
-    ConcatFusion,
     CrossAttentionFusion,
     GatedFusion,
     NeuralFusion,
@@ -409,4 +408,4 @@ class TestModalities:
         two = multimodal_pipeline("classifier", modalities=others, **QUICK)
         found = [model.fit(X, y).predict_proba(X) for model in (one, two)]
         np.testing.assert_allclose(*found, atol=1e-6)
-        assert two["head"].fusion == ConcatFusion()
+        assert two["head"].fusion == "auto"

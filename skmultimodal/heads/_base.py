@@ -133,7 +133,8 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             given = None if X_val is None else (X_val, y_val)
             self._fit_auto(X, y, x, target, weight, sample_weight, given, groups, seed)
             return
-        self.__dict__.pop("_auto", None)
+        for name in ("_auto", "fusion_report_"):
+            self.__dict__.pop(name, None)
         rows = np.arange(len(x))
         held_out = None
         if X_val is None and (self.early_stopping or self._blends):
@@ -241,6 +242,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             row_index(X),
             valid,
         )
+        self._inputs = inputs
         self._auto = search(self, data, link, seed, int(self.verbose))
         self.__dict__.pop("module_", None)
         self.fusion_report_ = self._auto.report

@@ -402,6 +402,8 @@ class FusionTransformer(TransformerMixin, FusionHead):
             )
         return values
 
+    _is_auto = False  # there are no predictions to choose by
+
     # What a head says --------------------------------------------------------------
 
     def _read_target(self, y: Any, *, reset: bool) -> np.ndarray:

@@ -116,6 +116,8 @@ class AutoFusion:
     def outputs(self, X: Any, x: np.ndarray) -> np.ndarray:
         """X as it came, x: (n, n_columns) -> (n, k) on the scale of the link"""
         scaled, here = self.blocks.read(x)
+        if not self.candidates:  # nothing said more than the offset does
+            return np.tile(self.link.offset, (len(x), 1))
         scores = [self._score(c, X, scaled, here) for c in self.candidates]
         return pool(np.stack(scores), self.weights, self.link.offset)
 

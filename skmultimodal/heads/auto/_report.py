@@ -28,7 +28,8 @@ def describe(
 
     A weight is the share of a candidate in what the pool says.
     """
-    size = [w * np.sqrt((c.scores**2).mean()) for c, w in zip(members, weights)]
+    spread = [np.sqrt((c.scores**2).mean()) for c in members]
+    size = weights * np.array(spread)
     share = dict(zip([c.name for c in members], size / max(np.sum(size), 1e-12)))
     rows = [
         {

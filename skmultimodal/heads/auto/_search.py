@@ -67,24 +67,59 @@ class _Search:
         self.target = data.target.take(self.tested)
 
     def run(self) -> AutoFusion:
+        if len(self.folds) == 1:
+            return self._without_folds()
         probes = self._probes()
         kept, dropped = self._nets(probes)
         return self._decide([*probes, *kept], dropped)
 
     def _draw(self) -> list[tuple[np.ndarray, np.ndarray]]:
         values, is_classes = self.data.target.values, self.link.task == "classification"
-        with warnings.catch_warnings():
-            # a rare class means fewer folds here, and nothing that a user could mend
-            warnings.simplefilter("ignore", UserWarning)
-            return draw_folds(
-                values.argmax(1) if is_classes else values,
-                index=self.data.index,
-                x=self.scaled,
-                groups=self.data.groups,
-                cv=_FOLDS,
-                stratify=is_classes,
-                random_state=self.seed,
-            )
+        if is_classes:
+            values = _join_rare(values.argmax(1), _FOLDS)
+        try:
+            with warnings.catch_warnings():
+                # few rows of a class mean fewer folds: nothing that a user could mend
+                warnings.simplefilter("ignore", UserWarning)
+                folds = draw_folds(
+                    values,
+                    index=self.data.index,
+                    x=self.scaled,
+                    groups=self.data.groups,
+                    cv=_FOLDS,
+                    stratify=is_classes,
+                    random_state=self.seed,
+                )
+        except ValueError:  # too few rows that may be parted
+            folds = []
+        if folds and all(self._is_learnable(train) for train, _ in folds):
+            return folds
+        return [(np.arange(len(self.data.x)), np.arange(0))]
+
+    def _is_learnable(self, rows: np.ndarray) -> bool:
+        """Whether there are two classes among the rows, if y is classes."""
+        values = self.data.target.values[rows]
+        if self.link.task != "classification":
+            return len(rows) > 0
+        return int(values.any(axis=0).sum()) > 1
+
+    def _without_folds(self) -> AutoFusion:
+        """The first fusion, untried."""
+        name = SHORT_LIST[0]
+        empty = np.zeros(self.data.target.values.shape)
+        only = Candidate(name, known_fusions()[name].level, name, None, empty, [])
+        self._train(only, 0)
+        only.folds = 0
+        line = Line(name, only.level, [only], np.nan, np.nan)
+        weights = np.ones(1)
+        report = describe([line], name, [only], weights)
+        report["weight"] = 1.0
+        report.attrs["summary"] = (
+            f"Chosen: {name}, without a trial: X has too few independent rows."
+        )
+        return AutoFusion(
+            self.blocks, self.link, [only.bare()], weights, report, self.history
+        )
 
     # Probes ------------------------------------------------------------------------
 
@@ -130,6 +165,7 @@ class _Search:
             empty = np.zeros(self.data.target.values.shape)
             tried.append(Candidate(name, level, fusion_name, modality, empty, []))
             self._train(tried[-1], 0)
+        tried = [c for c in tried if c.predictors]
         kept = self._rule_out(tried)
         for candidate in kept:
             for number in range(1, len(self.folds)):
@@ -142,6 +178,8 @@ class _Search:
         data, modality = self.data, candidate.modality
         has = self.blocks.present(modality, self.here)
         train, test = (rows[has[rows]] for rows in self.folds[number])
+        if not self._is_learnable(train):
+            return  # says nothing in this fold
         columns = self.blocks.columns(modality)
         net = clone(self.head).set_params(
             fusion=candidate.fusion, random_state=self.seed + number
@@ -251,6 +289,15 @@ class _Search:
                 f"{candidate.name}: loss {mean:.4f} ± {error:.4f}, "
                 f"{candidate.seconds:.1f} s"
             )
+
+
+def _join_rare(classes: np.ndarray, fewest: int) -> np.ndarray:
+    """Classes too rare for every fold to hold them, with the largest class.
+
+    They would mean fewer folds, and so fewer training rows in each, for all.
+    """
+    counts = np.bincount(classes)
+    return np.where(counts[classes] < fewest, counts.argmax(), classes)
 
 
 def moments(values: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
