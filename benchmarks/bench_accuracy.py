@@ -49,7 +49,11 @@ def evaluate(task: Task, seeds: int) -> list[list[str]]:
     X_train, y_train = task.rows(train=True)
     X_test, y_test = task.rows(train=False)
     model = multimodal_pipeline(
-        task.kind, modalities=task.modalities, random_state=0, **task.head_params
+        task.kind,
+        fusion="concat",
+        modalities=task.modalities,
+        random_state=0,
+        **task.head_params,
     )
     start = time.perf_counter()
     train = model[:-1].fit_transform(X_train, y_train)

@@ -57,7 +57,9 @@ def scores(task: Task, model, X, y, seeds: int) -> np.ndarray:
 
 def evaluate(task: Task, seeds: int) -> list[str]:
     X, y = task.rows(train=True)
-    model = multimodal_pipeline(task.kind, random_state=0, **task.head_params)
+    model = multimodal_pipeline(
+        task.kind, fusion="concat", random_state=0, **task.head_params
+    )
     encoded, head = model[:-1].fit_transform(X, y), model[-1]
     names = list(unpack(encoded.iloc[:1]))
 

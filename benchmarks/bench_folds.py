@@ -103,7 +103,7 @@ def interval(differences: np.ndarray, n_test: float, n_train: float) -> float:
 def evaluate(name: str, data: Folds, repeats: int, store: str) -> list[list[str]]:
     kinds = {c: MODALITIES[c] for c in data.X}
     model = multimodal_pipeline(
-        "classifier", modalities=kinds, store=store, random_state=0
+        "classifier", fusion="concat", modalities=kinds, store=store, random_state=0
     )
     scores: dict[str, list[float]] = {}
     sizes = []

@@ -211,7 +211,9 @@ def one_row(rounds: int) -> list[list[str]]:
         }
     )
     y = rng.integers(3, size=n)
-    model = multimodal_pipeline("classifier", random_state=0, device="cpu").fit(X, y)
+    model = multimodal_pipeline(
+        "classifier", fusion="concat", random_state=0, device="cpu"
+    ).fit(X, y)
     row = X.iloc[:1]
     encoded = model[:-1].transform(row)
     x, present = model[-1]._inputs(encoded.to_numpy())

@@ -54,6 +54,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     module_: FusionBody
     history_: list[dict[str, Any]]
     _optimizer_state: dict[str, Any] | None
+    _sized_for: int | None = None  # rows that batch_size="auto" shall suit
 
     _parameter_constraints: ClassVar[dict] = {
         "fusion": [str, NeuralFusion, type],
@@ -405,6 +406,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             weight_decay=float(self.weight_decay),
             epochs=int(epochs),
             batch_size=self.batch_size,
+            sized_for=self._sized_for,
             n_iter_no_change=int(self.n_iter_no_change)
             if self.early_stopping
             else None,

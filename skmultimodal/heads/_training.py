@@ -36,6 +36,7 @@ class Settings:
     device: torch.device
     seed: int
     verbose: int
+    sized_for: int | None = None  # rows, where not those of the training
     balance: Balance = field(default_factory=Balance)
 
 
@@ -80,7 +81,8 @@ def train_network(
 ) -> Trained:
     """Train; with ``batch_size="auto"`` halve the batch while memory runs out."""
     size = settings.batch_size
-    size = auto_batch_size(len(rows)) if size == "auto" else int(size)
+    n_rows = settings.sized_for or len(rows)
+    size = auto_batch_size(n_rows) if size == "auto" else int(size)
     while True:
         try:
             return _train_once(recipe, loss, rows, valid, settings, resume, size)

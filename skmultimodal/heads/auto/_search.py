@@ -184,6 +184,7 @@ class _Search:
         net = clone(self.head).set_params(
             fusion=candidate.fusion, random_state=self.seed + number
         )
+        net._sized_for = len(data.x)  # smaller batches would take longer than all rows
         if modality is not None:
             net.set_params(modalities=None)
         given: dict[str, Any] = {}
