@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import make_pipeline as make_sampling_pipeline
+from scipy.special import expit, logit
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -146,16 +147,21 @@ def labels():
 
 
 class TestLabels:
-    def test_label_by_label_where_a_classifier_knows_no_other_way(self):
+    @pytest.mark.parametrize("voting", ["soft", "log"])
+    def test_label_by_label_where_a_classifier_knows_no_other_way(self, voting):
         X, y = labels()
-        vote = ModalityVotingClassifier(GaussianNB(), weights="uniform").fit(X, y)
-        expected = np.zeros(y.shape)
-        for name in WIDTHS:
+        vote = ModalityVotingClassifier(GaussianNB(), weights="uniform", voting=voting)
+        vote.fit(X, y)
+        said = np.zeros((3, *y.shape))
+        for m, name in enumerate(WIDTHS):
             part = X[columns(X, name)]
             for k in range(3):
                 fitted = GaussianNB().fit(part, y[:, k])
-                expected[:, k] += fitted.predict_proba(part)[:, 1] / 3
-        np.testing.assert_allclose(vote.predict_proba(X), expected, rtol=1e-5)
+                said[m, :, k] = fitted.predict_proba(part)[:, 1]
+        expected = said.mean(axis=0)
+        if voting == "log":
+            expected = expit(logit(np.clip(said, 1e-6, 1 - 1e-6)).mean(axis=0))
+        np.testing.assert_allclose(vote.predict_proba(X), expected, rtol=1e-4)
         np.testing.assert_array_equal(vote.predict(X), expected > 0.5)
 
     @classifiers

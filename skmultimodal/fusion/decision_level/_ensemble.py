@@ -266,7 +266,7 @@ class ModalityEnsemble(BaseEstimator, metaclass=ABCMeta):
             if len(rows):
                 part = blocks.take(name, rows)
                 answers[rows] = answer(
-                    estimator, method, part, self._kind, self._classes
+                    estimator, method, part, self._kind, self._classes, self._prior
                 )
             said[name] = answers
         return blocks, said
@@ -362,4 +362,6 @@ def _fit_and_answer(
     if not len(tested):
         return None, tested, np.zeros((0, 1))
     part = blocks.take(modality, tested)
-    return None, tested, answer(estimator, method, part, target.kind, target.classes)
+    prior = target.prior(training.weight, np.flatnonzero(training.heavy))
+    said = answer(estimator, method, part, target.kind, target.classes, prior)
+    return None, tested, said

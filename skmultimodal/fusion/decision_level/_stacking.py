@@ -228,7 +228,8 @@ class ModalityStackingClassifier(ClassifierMixin, ModalityStacking):
     def _ask_final(self, X: Any, method: str) -> np.ndarray:
         features = self._final_features(X)
         final = self.final_estimator_
-        return answer(final, method, features, self._kind, self.classes_)
+        prior = self._prior
+        return answer(final, method, features, self._kind, self.classes_, prior)
 
     def _choose_method(self, name: str, estimator: Any) -> str:
         asked = _METHODS if self.stack_method == "auto" else (self.stack_method,)

@@ -134,11 +134,18 @@ def _refuse_missing(y: np.ndarray) -> None:
 # --- answers --------------------------------------------------------------------------
 
 
-def answer(estimator: Any, method: str, X: Any, kind: str, classes: Any) -> np.ndarray:
+def answer(
+    estimator: Any,
+    method: str,
+    X: Any,
+    kind: str,
+    classes: np.ndarray,
+    prior: np.ndarray,
+) -> np.ndarray:
     """(n, K) what an estimator says of rows, with columns in the order of `classes`.
 
-    A class that the estimator has not seen has probability 0. Decisions between two
-    classes are one column.
+    The probability of a class that the estimator has not seen stays at the prior: it
+    can say nothing of it. Decisions between two classes are one column.
     """
     found = getattr(estimator, method)(X)
     if kind == "numbers":
@@ -155,8 +162,11 @@ def answer(estimator: Any, method: str, X: Any, kind: str, classes: Any) -> np.n
         found = np.stack([-found, found], axis=1)
     if len(known) == len(classes):
         return found
-    unseen = 0.0 if method == "predict_proba" else found.min(initial=0)
-    columns = np.full((len(found), len(classes)), unseen)
+    if method == "predict_proba":
+        columns = np.tile(prior, (len(found), 1))
+        found = found * prior[known].sum() / prior.sum()
+    else:
+        columns = np.full((len(found), len(classes)), found.min(initial=0))
     columns[:, known] = found
     return columns
 

@@ -17,7 +17,7 @@ from skmultimodal.fusion.decision_level._weighing import ModalityVoting
 def _votes_softly(self: Any) -> bool:
     if self.voting == "hard":
         raise AttributeError(
-            "predict_proba is not available with voting='hard'; use voting='soft'."
+            "predict_proba is not available with voting='hard'; use 'log' or 'soft'."
         )
     return True
 
@@ -25,15 +25,17 @@ def _votes_softly(self: Any) -> bool:
 class ModalityVotingClassifier(ClassifierMixin, ModalityVoting):
     """Classify by a weighted vote of one estimator a modality.
 
-    Each modality's estimator is fitted on the rows that have the modality. The
-    probabilities of a row are the linear pool [1]_
+    Each modality's estimator is fitted on the rows that have the modality. What they
+    say of a row is put together as a logarithmic pool [1]_
 
-    .. math:: p(c) = \\sum_m a_m w_m p_m(c) / \\sum_m a_m w_m
+    .. math:: p(c) \\propto \\pi(c) \\prod_m (p_m(c) / \\pi(c))^{a_m w_m}
 
-    where :math:`a_m` says whether the row has the modality: an absent one drops out. A
-    row that has none gets the shares of the classes in y. By default the weights are
-    those of least out-of-fold log loss, as in a super learner [2]_, [3]_: a modality
-    that knows nothing weighs little.
+    where :math:`\\pi` are the shares of the classes in y and :math:`a_m` says whether
+    the row has the modality: an absent one drops out, and a row that has none gets
+    :math:`\\pi`. Weights of 1 are right for modalities that are independent given the
+    class [2]_, weights that sum to 1 for such as say the same. By default they are
+    those of least out-of-fold log loss, as in a super learner [3]_: a modality that
+    knows nothing weighs little.
 
     Cost: with ``weights="loss"`` each estimator is fitted `cv` + 1 times, otherwise
     once; M weights are learned.
@@ -48,15 +50,19 @@ class ModalityVotingClassifier(ClassifierMixin, ModalityVoting):
         Classifiers of single modalities, instead of `estimator`; ``"drop"`` leaves a
         modality out. Their parameters are ``estimators__<modality>__<parameter>``.
     weights : {"loss", "uniform"} or dict of str to float, default="loss"
-        Weights of the modalities. "loss" minimises the out-of-fold log loss (for hard
-        votes, the squared error of the shares of votes) over weights that are not
-        negative and sum to one; none is below 0.001, so that a row that has nothing
-        else is still answered. Probabilities below 1e-6 count as that.
+        Weights of the modalities. Given ones are divided by their sum. "loss" learns
+        them out of fold, none below 0.001. For a log vote they minimise the sum of the
+        log losses and of half the squared weights; for a soft vote the log loss, and
+        for a hard one the squared error of the shares of votes, over weights that sum
+        to one. Probabilities below 1e-6 count as that.
     cv : int, cross-validation splitter or iterable, default=5
         Folds for ``weights="loss"``. Rows of one group, copies and near-equal rows are
         never parted, and rows that a sampler made are not tested on. None is 5.
-    voting : {"soft", "hard"}, default="soft"
-        Whether estimators give probabilities or one class.
+    voting : {"log", "soft", "hard"}, default="log"
+        "log" multiplies as above. Where the modalities that a row has weigh less than
+        all, and less than 1, their weights are scaled up. "soft" takes the weighted
+        mean of the probabilities of those that a row has, "hard" of their votes for
+        one class.
     n_jobs : int, default=None
         Number of estimators that are fitted at once.
     random_state : int, RandomState or None, default=None
@@ -70,7 +76,7 @@ class ModalityVotingClassifier(ClassifierMixin, ModalityVoting):
     estimators_ : dict of str to classifier
         The fitted classifier of each modality that there was something to learn from.
     weights_ : dict of str to float
-        Weights of these, with sum 1.
+        Weights of these, with sum 1 unless a log vote has learned them.
     modality_scores_ : dict of str to float
         Out-of-fold accuracy of each on the rows that have the modality. Only with
         ``weights="loss"``.
@@ -90,9 +96,10 @@ class ModalityVotingClassifier(ClassifierMixin, ModalityVoting):
     ----------
     .. [1] Genest and Zidek, "Combining probability distributions: a critique and an
        annotated bibliography", Statistical Science 1, 1986.
-    .. [2] van der Laan, Polley and Hubbard, "Super learner", Statistical Applications
+    .. [2] Kittler, Hatef, Duin and Matas, "On combining classifiers", IEEE Transactions
+       on Pattern Analysis and Machine Intelligence 20, 1998.
+    .. [3] van der Laan, Polley and Hubbard, "Super learner", Statistical Applications
        in Genetics and Molecular Biology 6, 2007.
-    .. [3] Breiman, "Stacked regressions", Machine Learning 24, 1996.
 
     Examples
     --------
@@ -100,19 +107,19 @@ class ModalityVotingClassifier(ClassifierMixin, ModalityVoting):
     >>> from skmultimodal import pack
     >>> from skmultimodal.fusion import ModalityVotingClassifier
     >>> rng = np.random.default_rng(0)
-    >>> y = rng.integers(2, size=100)
-    >>> text = rng.normal(size=(100, 3)) + 2 * y[:, None]
-    >>> noise = rng.normal(size=(100, 3))
+    >>> y = rng.integers(2, size=200)
+    >>> text = rng.normal(size=(200, 3)) + y[:, None]
+    >>> noise = rng.normal(size=(200, 3))
     >>> text[:20] = np.nan  # twenty samples have no text
     >>> vote = ModalityVotingClassifier(random_state=0)
     >>> vote = vote.fit(pack({"text": text, "noise": noise}), y)
-    >>> vote.weights_["text"] > 0.9
+    >>> vote.weights_["text"] > 10 * vote.weights_["noise"]
     True
     """
 
     _parameter_constraints: ClassVar[dict] = {
         **ModalityVoting._parameter_constraints,
-        "voting": [StrOptions({"soft", "hard"})],
+        "voting": [StrOptions({"log", "soft", "hard"})],
     }
 
     def __init__(
@@ -122,7 +129,7 @@ class ModalityVotingClassifier(ClassifierMixin, ModalityVoting):
         estimators: Mapping[str, Any] | None = None,
         weights: Any = "loss",
         cv: Any = 5,
-        voting: str = "soft",
+        voting: str = "log",
         n_jobs: int | None = None,
         random_state: Any = None,
         modalities: Mapping[str, Any] | None = None,
@@ -168,8 +175,8 @@ class ModalityVotingClassifier(ClassifierMixin, ModalityVoting):
             `weights` name a modality that X does not have, or if the rows allow no
             folds. A previous fit stays usable.
         TypeError
-            If an estimator has no `predict_proba` for a soft vote, or takes no weights
-            and there are some.
+            If an estimator has no `predict_proba` and the vote is not hard, or if it
+            takes no weights and there are some.
         """
         self._fit(X, y, sample_weight, groups)
         return self
@@ -214,14 +221,18 @@ class ModalityVotingClassifier(ClassifierMixin, ModalityVoting):
 
     @property
     def _method(self) -> str:
-        return "predict_proba" if self.voting == "soft" else "predict"
+        return "predict" if self.voting == "hard" else "predict_proba"
+
+    @property
+    def _is_log(self) -> bool:
+        return self.voting == "log"
 
     def _check_method(self, name: str, estimator: Any) -> None:
         if not hasattr(estimator, self._method):
             raise TypeError(
-                f"voting='soft' needs predict_proba, which {type(estimator).__name__} "
-                f"for the modality {name!r} does not have. Put a "
-                "CalibratedClassifierCV round it, or use voting='hard'."
+                f"voting={self.voting!r} needs predict_proba, which "
+                f"{type(estimator).__name__} for the modality {name!r} does not have. "
+                "Put a CalibratedClassifierCV round it, or use voting='hard'."
             )
 
 

@@ -13,9 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from skmultimodal._splits import make_generator
 from skmultimodal.fusion.decision_level._ensemble import ModalityEnsemble, Training
 from skmultimodal.fusion.decision_level._pool import (
-    pool,
+    linear_pool,
+    log_pool,
     weights_by_log_loss,
     weights_by_squared_error,
+    weights_of_log_pool,
 )
 
 
@@ -51,6 +53,11 @@ class ModalityVoting(ModalityEnsemble):
     @property
     def _method(self) -> str:
         return "predict"
+
+    @property
+    def _is_log(self) -> bool:
+        """Whether evidence is added up, or else answers are averaged."""
+        return False
 
     def _given(self, training: Training) -> dict[str, float]:
         names = training.blocks.layout.names
@@ -93,8 +100,11 @@ class ModalityVoting(ModalityEnsemble):
         weight = training.weight_of(rows)
         truth = training.target.columns[rows]
         parts = answers[rows], present[rows], truth, weight
-        if self._method == "predict_proba":
-            found = weights_by_log_loss(*parts, each=self._kind == "labels")
+        each = self._kind == "labels"
+        if self._is_log:
+            found = weights_of_log_pool(*parts, self._prior, each)
+        elif self._method == "predict_proba":
+            found = weights_by_log_loss(*parts, each)
         else:
             found = weights_by_squared_error(*parts)
         return dict(zip(said, found.tolist()))
@@ -105,4 +115,9 @@ class ModalityVoting(ModalityEnsemble):
         _, said = self._ask(X, dict.fromkeys(self.estimators_, self._method))
         answers = np.stack(list(said.values()), axis=1)
         weights = np.array([self.weights_[name] for name in said])
-        return pool(answers, ~np.isnan(answers[:, :, 0]), weights, self._prior)
+        parts = answers, ~np.isnan(answers[:, :, 0]), weights, self._prior
+        return (
+            log_pool(*parts, self._kind == "labels")
+            if self._is_log
+            else linear_pool(*parts)
+        )
