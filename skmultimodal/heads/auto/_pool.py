@@ -8,7 +8,6 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, logit, softmax
 
-_SHRINK = 1e-3
 _RARE = 1e-6
 
 
@@ -62,10 +61,13 @@ def fit_pool(scores: np.ndarray, target: Target) -> np.ndarray:
     that is not there is zero, and says nothing. Stacking with weights of one sign:
     Breiman, "Stacked regressions", Machine Learning 24, 1996.
 
+    To the sum of the losses comes half the sum of the squared weights, in units of the
+    predictions' size: otherwise they would have no bound where nothing is mistaken.
+
     scores: (C, n, k) centred predictions -> (C,)
     """
     offset = target.offset
-    total = target.weight.sum()
+    total, shrink = target.weight.sum(), 1 / len(target.weight)
     size = np.sqrt((scores**2).mean(axis=(1, 2)) + 1e-12)  # (C,)
 
     def cost(w: np.ndarray) -> tuple[float, np.ndarray]:
@@ -73,7 +75,7 @@ def fit_pool(scores: np.ndarray, target: Target) -> np.ndarray:
         slope = target.slope(eta) * (target.weight / total)[:, None]
         gradient = np.einsum("nk,cnk->c", slope, scores) / size
         loss = target.weight @ target.losses(eta) / total
-        return loss + 0.5 * _SHRINK * (w @ w), gradient + _SHRINK * w
+        return loss + 0.5 * shrink * (w @ w), gradient + shrink * w
 
     start = np.full(len(scores), 0.5 / len(scores))
     found = minimize(

@@ -155,11 +155,9 @@ class _Search:
             fusion = known_fusions()[name]
             if self.link.task in fusion.tasks:
                 asked.append((name, fusion.level, name, None))
-        singles = [p for p in probes if p.modality is not None]
-        if len(self.layout) > 1 and singles:
-            losses = [self._losses([p]) @ self.target.weight for p in singles]
-            best = singles[int(np.argmin(losses))].modality
-            asked.append((f"{best} alone", "single", "concat", best))
+        alone = self._enough_alone(probes)
+        if alone is not None:
+            asked.append((f"{alone} alone", "single", "concat", alone))
         tried = []
         for name, level, fusion_name, modality in asked:
             empty = np.zeros(self.data.target.values.shape)
@@ -172,6 +170,18 @@ class _Search:
                 self._train(candidate, number)
             self._say(candidate)
         return kept, [c for c in tried if c not in kept]
+
+    def _enough_alone(self, probes: list[Candidate]) -> str | None:
+        """The modality whose probe is not clearly worse than the probe of all."""
+        singles = [p for p in probes if p.modality is not None]
+        if len(self.layout) == 1 or len(singles) == len(probes):
+            return None
+        losses = [self._losses([p]) for p in singles]
+        means = [moments(loss, self.target.weight)[0] for loss in losses]
+        best = int(np.argmin(means))
+        together = self._losses([probes[-1]])
+        worse, error = moments(losses[best] - together, self.target.weight)
+        return singles[best].modality if worse <= error else None
 
     def _train(self, candidate: Candidate, number: int) -> None:
         start = time.perf_counter()
