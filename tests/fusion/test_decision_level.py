@@ -427,3 +427,9 @@ class TestErrors:
     def test_one_group(self, kind):
         with pytest.raises(ValueError, match="cannot be drawn"):
             kind().fit(self.X, np.arange(150) % 2, groups=np.zeros(150))
+
+    @every
+    def test_groups_of_other_rows(self, kind):
+        params = {"weights": "uniform"} if hasattr(kind(), "weights") else {}
+        with pytest.raises(ValueError, match="groups has"):
+            kind(**params).fit(self.X, np.arange(150) % 2, groups=np.zeros(9))

@@ -19,7 +19,16 @@ def cut_groups(groups: Any, rows: np.ndarray, n_rows: int) -> Any:
     """Groups of some rows; a Series that goes by label is left as it is."""
     if isinstance(groups, pd.Series):
         return groups.iloc[rows] if len(groups) == n_rows else groups
-    return None if groups is None else np.asarray(groups)[rows]
+    if groups is None:
+        return None
+    values = np.asarray(groups)
+    if len(values) != n_rows:
+        raise ValueError(
+            f"groups has {len(values)} entries, X has {n_rows} rows. Behind a sampler, "
+            "give the groups of the original rows as a pandas Series that carries X's "
+            "labels: it is aligned by label."
+        )
+    return values[rows]
 
 
 def fit_params(

@@ -34,7 +34,8 @@ class ModalityStackingClassifier(ClassifierMixin, ModalityStacking):
     says of rows that it was not fitted on, fold by fold, are the features of a final
     estimator [1]_. Where a modality is absent, the shares of the classes in y stand for
     its answer; if it is absent in some training rows, a column of zeros and ones marks
-    that.
+    that. For modalities that are absent at predict alone, a vote is the better choice:
+    the final estimator has not learned to do without them.
 
     Cost: each modality's estimator is fitted `cv` + 1 times, the final one once, on M
     columns for two classes and M K for K.
@@ -250,7 +251,8 @@ class ModalityStackingRegressor(RegressorMixin, ModalityStacking):
     predicts of rows that it was not fitted on, fold by fold, are the features of a
     final estimator [1]_, [2]_. Where a modality is absent, the mean of y stands for its
     prediction; if it is absent in some training rows, a column of zeros and ones marks
-    that.
+    that. For modalities that are absent at predict alone, a vote is the better choice:
+    the final estimator has not learned to do without them.
 
     Cost: each modality's estimator is fitted `cv` + 1 times, the final one once, on M
     columns an output.
