@@ -39,8 +39,7 @@ from skmultimodal.heads._training import (
     refuse_scoring,
     train_network,
 )
-from skmultimodal.heads.auto import Data, Link, Target, search
-from skmultimodal.heads.auto._chosen import cut
+from skmultimodal.heads.auto import fit_auto
 from skmultimodal.nn import TEMPORAL
 from skmultimodal.nn._losses import WeightedLoss
 
@@ -208,43 +207,10 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
                 "fusion='auto' chooses anew in each fit: there is nothing to go on "
                 "from. Set warm_start=False, or name a fusion."
             )
-        rows = _weighing(np.arange(len(x)), weight)
-        target = self._scale_target(target, rows)
-        values = target if target.ndim == 2 else np.eye(len(self.classes_))[target]
-        w = np.ones(len(x)) if weight is None else weight.astype(np.float64)
-        goal = Target(self._task(), values[rows].astype(np.float64), w[rows])
-        if sample_weight is not None:
-            given = align_sample_weight(sample_weight, row_index(X), len(x))
-            sample_weight = np.asarray(given)[rows]
-        link = Link(
-            goal.task,
-            goal.offset,
-            goal.weight @ goal.values / goal.weight.sum(),
-            getattr(self, "classes_", None),
-            getattr(self, "_target_mean", None),
-            getattr(self, "_target_scale", None),
+        self._auto = fit_auto(
+            self, X, y, x, target, weight, sample_weight, valid, groups, seed
         )
-        inputs = BlockInputs.learn(
-            _take(x, rows),
-            self._read_layout(x, X),
-            self._column_names(x),
-            self.standardize,
-            type(self).__name__,
-        )
-        X = cut(X, rows)
-        data = Data(
-            X,
-            cut(y, rows),
-            x[rows],
-            inputs,
-            goal,
-            sample_weight,
-            groups if groups is None else cut(groups, rows),
-            row_index(X),
-            valid,
-        )
-        self._inputs = inputs
-        self._auto = search(self, data, link, seed, int(self.verbose))
+        self._inputs = self._auto.blocks.inputs
         self.__dict__.pop("module_", None)
         self.fusion_report_ = self._auto.report
         self.history_ = self._auto.history

@@ -10,7 +10,13 @@ _COMMON = """
 fusion : str or NeuralFusion, default="concat"
     How modalities are put together: the name of a fusion with its defaults, or a
     specification such as ``BottleneckFusion(n_tokens=8)``, whose parameters can be
-    searched (``fusion__n_tokens``).
+    searched (``fusion__n_tokens``). In a classifier or regressor, "auto" lets folds of
+    the training rows decide: ridge regressions of each modality and of all, and nets
+    of a short list of fusions, one of the best modality alone among them where that
+    may be enough, predict the rows that they were not trained on. Then a pool of all
+    of them or the simplest that is within a standard error of the best is taken,
+    whichever has the lower loss out of fold (`fusion_report_`). Rows of one group,
+    copies, and the parents of synthetic rows are never parted.
 temporal : {"mean", "attention", "lstm", "gru", "transformer"}, default="mean"
     What the steps of a sequence learn from each other before the fusion. "mean" hands
     them on as they are, "attention" weights them, "lstm" and "gru" run over them in
@@ -96,6 +102,10 @@ batch_size_ : int
     Rows a step.
 callbacks_ : list
     The callbacks that were told; not kept in a pickle.
+fusion_report_ : DataFrame
+    With ``fusion="auto"``, in the place of `module_`: what was tried, its level, loss
+    out of fold with its standard error, share in what is predicted, folds, and seconds.
+    ``fusion_report_.attrs["summary"]`` says in words what was chosen.
 n_features_in_ : int
     Number of columns of X.
 feature_names_in_ : ndarray of shape (n_features_in_,)
