@@ -132,10 +132,6 @@ class FusionTransformer(TransformerMixin, FusionHead):
         self,
         fusion: Any = "concat",
         *,
-        objective: str = "supervised",
-        output: str = "fused",
-        task: str = "auto",
-        cv: Any = 5,
         temporal: str = "mean",
         embed_dim: int = 64,
         hidden_layer_sizes: Any = (128,),
@@ -143,6 +139,10 @@ class FusionTransformer(TransformerMixin, FusionHead):
         modality_dropout: float = 0.0,
         aux_loss_weight: float = 0.0,
         modality_balance: str | None = None,
+        objective: str = "supervised",
+        output: str = "fused",
+        task: str = "auto",
+        cv: Any = 5,
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
@@ -163,10 +163,6 @@ class FusionTransformer(TransformerMixin, FusionHead):
         verbose: int = 0,
     ):
         self.fusion = fusion
-        self.objective = objective
-        self.output = output
-        self.task = task
-        self.cv = cv
         self.temporal = temporal
         self.embed_dim = embed_dim
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -174,6 +170,10 @@ class FusionTransformer(TransformerMixin, FusionHead):
         self.modality_dropout = modality_dropout
         self.aux_loss_weight = aux_loss_weight
         self.modality_balance = modality_balance
+        self.objective = objective
+        self.output = output
+        self.task = task
+        self.cv = cv
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
