@@ -207,7 +207,10 @@ def _resolve(
             )
         columns = [positions[i] if isinstance(i, str) else int(i) for i in items]
     if not columns:
-        raise ValueError(f"modalities={{{modality!r}: ...}} selects no column.")
+        raise ValueError(
+            f"modalities={{{modality!r}: ...}} selects no column of X, which has "
+            f"{n_columns} feature(s)."
+        )
     beyond = [c for c in columns if not -n_columns <= c < n_columns]
     if beyond:
         raise ValueError(

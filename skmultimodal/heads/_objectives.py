@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skmultimodal.heads._network import FusionBody, NetworkOutput, Recipe
+from skmultimodal._layout import Layout
+from skmultimodal.heads._network import FusionBody, NetworkOutput, Recipe, step_slices
 from skmultimodal.nn import MLP, PerModality
 from skmultimodal.nn._dropout import modality_dropout
 from skmultimodal.nn._losses import stack_present
@@ -86,6 +87,26 @@ def contrast(a: Tensor, b: Tensor, both: Tensor, scale: Tensor) -> Tensor:
     there = F.cross_entropy(score, row, reduction="none")
     back = F.cross_entropy(score.T, row, reduction="none")
     return 0.5 * (there + back) * both
+
+
+def refuse_lone_views(layout: Layout, present: Tensor) -> None:
+    """Contrast needs rows that have two modalities. present: (n, Σ T_m)"""
+    names = layout.names
+    remedy = (
+        "objective='contrastive' brings two modalities of a row together. Give "
+        "{}, or objective='reconstruction'."
+    )
+    if len(names) < 2:
+        raise ValueError(
+            f"X has one modality, {names[0]!r}; "
+            + remedy.format("another one (for an array: modalities={...})")
+        )
+    has = [present[:, s].any(1) for s in step_slices(layout).values()]
+    if torch.stack(has).sum(0).max() < 2:
+        raise ValueError(
+            f"None of the {len(present)} rows has two of the modalities {names}; "
+            + remedy.format("rows that have")
+        )
 
 
 @dataclass(frozen=True)

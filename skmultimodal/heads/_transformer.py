@@ -3,46 +3,46 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-import torch
-from scipy.linalg import orthogonal_procrustes
 from sklearn.base import TransformerMixin, _fit_context, clone
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import _num_samples, check_is_fitted
-from torch import Tensor
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _num_samples,
+    check_is_fitted,
+)
 
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal._folds import draw_folds
-from skmultimodal._provenance import align_sample_weight
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._classifier import FusionClassifier
 from skmultimodal.heads._inputs import BlockInputs
+from skmultimodal.heads._labelled import Labelled, read_labelled, take_rows
 from skmultimodal.heads._network import Recipe
 from skmultimodal.heads._objectives import (
-    ContrastiveNetwork,
     ContrastiveRecipe,
     ReconstructionRecipe,
-    only,
+    refuse_lone_views,
 )
 from skmultimodal.heads._parameters import document_parameters
 from skmultimodal.heads._reading import read_encoded, row_index
 from skmultimodal.heads._regressor import FusionRegressor
+from skmultimodal.heads._representations import each, fused, which
 from skmultimodal.heads._seeding import draw_seed
-from skmultimodal.nn import pool_tokens
+from skmultimodal.heads._shared_space import learn_map
 from skmultimodal.nn._losses import OwnLoss, WeightedLoss
 
 _RECIPES: dict[str, type[Recipe]] = {
     "contrastive": ContrastiveRecipe,
     "reconstruction": ReconstructionRecipe,
 }
-_UNLABELLED = -1
 _READERS = {"classification": FusionClassifier, "regression": FusionRegressor}
 
 
@@ -57,9 +57,9 @@ class FusionTransformer(TransformerMixin, FusionHead):
       makes of a row. A net tells the rows that it was trained on by heart: a second
       estimator, trained on their representations, would trust them too much. So
       `fit_transform` gives each training row the representation of a net that has not
-      seen it: `cv` folds, each net's space turned onto the space of the net of all rows
-      (orthogonal Procrustes on the rows that both have seen). With ``cv=None`` there is
-      one net, and a warning.
+      seen it: `cv` folds, each net's space mapped to the space of the net of all rows
+      (ridge regression on the rows that both have seen; an integer `random_state` lets
+      all nets start alike). With ``cv=None`` there is one net, and a warning.
     * ``objective="contrastive"`` needs no y. Each modality alone, and all together, go
       through the fusion and a projection onto the unit sphere, where views of one row
       come to lie together (symmetric InfoNCE over all pairs). A row that lacks all but
@@ -96,8 +96,7 @@ class FusionTransformer(TransformerMixin, FusionHead):
     ----------
     van den Oord, Li and Vinyals, arXiv:1807.03748 (InfoNCE); Radford et al.,
     arXiv:2103.00020 (between modalities); Vincent et al., ICML 2008, and Ngiam et al.,
-    ICML 2011 (reconstruction from a part); Schönemann, Psychometrika 31, 1966
-    (Procrustes).
+    ICML 2011 (reconstruction from a part).
 
     Examples
     --------
@@ -230,8 +229,18 @@ class FusionTransformer(TransformerMixin, FusionHead):
             unknown.
         """
         if self.objective == "supervised":
-            X, y, sample_weight, groups = self._labelled(X, y, sample_weight, groups)
-        elif y is None or len(y) == _num_samples(X):
+            known = self._read_labelled(X, y, sample_weight, groups)
+            n_unknown = _num_samples(X) - len(known.rows)
+            if n_unknown:
+                warnings.warn(
+                    f"{n_unknown} rows with y = -1 count as unlabelled: the supervised "
+                    "objective leaves them out. Rename the class if it is one.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+                X, y, groups = known.X, known.y, known.groups
+                sample_weight = known.weight
+        elif y is None or _num_samples(y) == _num_samples(X):
             y = np.zeros(_num_samples(X))
         self._fit(X, y, sample_weight, None, None, groups)
         self._name_columns(X)
@@ -274,79 +283,43 @@ class FusionTransformer(TransformerMixin, FusionHead):
     def _out_of_fold(
         self, X: Any, y: Any, sample_weight: Any, groups: Any
     ) -> np.ndarray:
-        known = self._is_labelled(y)
         values = self._represent(X)  # unlabelled rows have taught the net nothing
-        rows = np.flatnonzero(known)
-        few, y = _rows(X, rows), np.asarray(y)[rows]
-        groups = None if groups is None else _rows(groups, rows)
-        weight = self._aligned_weight(sample_weight, X)
-        seen = values[rows].copy()
-        x = self._inputs(read_encoded(self, few, reset=False))[0].numpy()
-        seed = draw_seed(self.random_state)
+        known = self._read_labelled(X, y, sample_weight, groups)
+        seen = values[known.rows]
         folds = draw_folds(
-            y,
-            index=row_index(few),
-            x=x,
-            groups=groups,
+            known.y,
+            index=row_index(known.X),
+            x=self._inputs(read_encoded(self, known.X, reset=False))[0].numpy(),
+            groups=known.groups,
             cv=self.cv,
             stratify=isinstance(self._reader, FusionClassifier),
-            random_state=seed,
+            random_state=draw_seed(self.random_state),
         )
         for train, test in folds:
-            net = clone(self).set_params(random_state=seed)
-            part = _rows(few, train)
-            net.fit(
-                part,
-                y[train],
-                None if weight is None else weight[rows][train],
-                groups=None if groups is None else _rows(groups, train),
-            )
-            turned = _turn(net._represent(part), seen[train])
-            values[rows[test]] = turned(net._represent(_rows(few, test)))
+            part = known.take(train)
+            net = clone(self).fit(part.X, part.y, part.weight, groups=part.groups)
+            move = learn_map(net._represent(part.X), seen[train], self._n_blocks)
+            out = known.take(test)
+            values[out.rows] = move(net._represent(out.X))
         return values
 
-    def _labelled(
+    def _read_labelled(
         self, X: Any, y: Any, sample_weight: Any, groups: Any
-    ) -> tuple[Any, Any, Any, Any]:
-        """Without the rows whose y is missing, as semi-supervised data has it."""
+    ) -> Labelled:
         if y is None:
             raise ValueError(
                 "requires y to be passed, but the target y is None: "
                 "FusionTransformer(objective='supervised') learns from it. Give y, or "
                 "objective='contrastive' or 'reconstruction'."
             )
-        known = self._is_labelled(y)
-        if known.all():
-            return X, y, sample_weight, groups
-        warnings.warn(
-            f"{int((~known).sum())} rows with y = -1 count as unlabelled: the "
-            "supervised objective leaves them out. Rename the class if it is one.",
-            UserWarning,
-            stacklevel=4,
-        )
-        rows = np.flatnonzero(known)
-        weight = self._aligned_weight(sample_weight, X)
-        groups = None if groups is None else _rows(groups, rows)
-        weight = None if weight is None else weight[rows]
-        return _rows(X, rows), np.asarray(y)[rows], weight, groups
-
-    def _is_labelled(self, y: Any) -> np.ndarray:
-        y = np.asarray(y)
-        if y.ndim != 1 or y.dtype.kind != "i" or self.task == "regression":
-            return np.ones(len(y), dtype=bool)
-        known = y != _UNLABELLED
-        return known if len(np.unique(y[known])) > 1 else np.ones(len(y), dtype=bool)
-
-    def _aligned_weight(self, sample_weight: Any, X: Any) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        index = row_index(X)
-        return np.asarray(align_sample_weight(sample_weight, index, _num_samples(X)))
+        numbers = self.task == "regression"
+        return read_labelled(X, y, sample_weight, groups, numbers)
 
     def _name_columns(self, X: Any) -> None:
         names = self._recipe.layout.names
         blocks = names if self.output == "per_modality" else ["fused"]
-        few = _rows(X, np.arange(min(2, _num_samples(X))))
+        self._n_blocks = len(blocks)
+        few = take_rows(X, np.arange(min(2, _num_samples(X))))
         width = self._represent(few).shape[1] // len(blocks)
         self._names_out = [f"{m}__{k}" for m in blocks for k in range(width)]
 
@@ -374,8 +347,8 @@ class FusionTransformer(TransformerMixin, FusionHead):
 
         Parameters
         ----------
-        input_features : ignored
-            For the sake of scikit-learn's interface.
+        input_features : array-like of str, default=None
+            Checked against the names seen in `fit`, and not used otherwise.
 
         Returns
         -------
@@ -383,13 +356,14 @@ class FusionTransformer(TransformerMixin, FusionHead):
             ``fused__<k>``, or ``<modality>__<k>``.
         """
         check_is_fitted(self)
+        _check_feature_names_in(self, input_features, generate_names=False)
         return np.array(self._names_out, dtype=object)
 
     def _represent(self, X: Any) -> np.ndarray:
         if self.output == "fused":
-            return self._compute(X, _fused)
-        values = self._compute(X, _each)
-        present = self._compute(X, _presence).astype(bool)  # (n, M)
+            return self._compute(X, fused)
+        values = self._compute(X, each)
+        present = self._compute(X, which).astype(bool)  # (n, M)
         wide = np.repeat(present, values.shape[1] // present.shape[1], axis=1)
         return np.where(wide, values, np.float32(np.nan))
 
@@ -438,6 +412,8 @@ class FusionTransformer(TransformerMixin, FusionHead):
         self, x: np.ndarray, X: Any, target: np.ndarray
     ) -> tuple[Recipe, BlockInputs]:
         recipe, inputs = super()._plan(x, X, target)
+        if self.objective == "contrastive":
+            refuse_lone_views(inputs.layout, inputs(x)[1])
         if self.objective != "supervised":
             given = {f.name: getattr(recipe, f.name) for f in fields(recipe)}
             recipe = _RECIPES[self.objective](**given)
@@ -466,52 +442,3 @@ class FusionTransformer(TransformerMixin, FusionHead):
 def _task_of(y: Any) -> str:
     kind = type_of_target(np.asarray(y), input_name="y")
     return "regression" if kind.startswith("continuous") else "classification"
-
-
-def _rows(values: Any, rows: np.ndarray) -> Any:
-    return values.iloc[rows] if hasattr(values, "iloc") else np.asarray(values)[rows]
-
-
-def _turn(found: np.ndarray, wanted: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Shift, rotation and scale that bring `found` onto `wanted`: both (n, d).
-
-    NaN, in blocks of absent modalities, stays.
-    """
-    held = ~np.isnan(found)
-    shift, goal = np.nanmean(found, axis=0), np.nanmean(wanted, axis=0)
-    a, b = np.where(held, found - shift, 0), np.where(held, wanted - goal, 0)
-    rotation, size = orthogonal_procrustes(a, b)
-    scale = size / max((a**2).sum(), 1e-12)
-
-    def turned(values: np.ndarray) -> np.ndarray:
-        gone = np.isnan(values)
-        moved = np.where(gone, 0, values - shift) @ rotation * scale + goal
-        return np.where(gone, np.nan, moved).astype(np.float32)
-
-    return turned
-
-
-# --- what the net gives ---------------------------------------------------------------
-
-
-def _fused(module: Any, x: Tensor, present: Tensor) -> Tensor:
-    here = module.presence(present)
-    if isinstance(module, ContrastiveNetwork):
-        return module.embed(x, here)
-    return module.fuse(x, here)[1].fused
-
-
-def _each(module: Any, x: Tensor, present: Tensor) -> Tensor:
-    """(n, M * d), modality after modality"""
-    here = module.presence(present)
-    if isinstance(module, ContrastiveNetwork):
-        return torch.cat([module.embed(x, only(here, m)) for m in here], dim=1)
-    tokens, out = module.fuse(x, here)
-    streams = out.per_modality
-    if streams is None:
-        streams = {m: pool_tokens(z, here[m]) for m, z in tokens.items()}
-    return torch.cat(list(streams.values()), dim=1)
-
-
-def _presence(module: Any, x: Tensor, present: Tensor) -> Tensor:
-    return torch.stack([p.any(1) for p in module.presence(present).values()], dim=1)
