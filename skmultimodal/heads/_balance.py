@@ -113,10 +113,12 @@ class GradientModulation(Balance):
             losses, here = modality_losses(out, rows, criterion)
             score = (-losses).exp() * here
             score = score.sum(0) / here.sum(0).clamp_min(1)  # (M,)
-            others = (score.sum() - score) / max(len(score) - 1, 1)
+            # a modality that no row of the batch has is behind nobody
+            n_others = here.any(0).sum() - here.any(0).long()  # (M,)
+            others = (score.sum() - score) / n_others.clamp_min(1)
             ratio = score / others.clamp_min(1e-6)
             slowed = 1 - (_ALPHA * ratio).tanh()
-            ahead = (ratio > 1) & (len(score) > 1)
+            ahead = (ratio > 1) & (n_others > 0)
             return torch.where(ahead, slowed, 1.0)
 
 

@@ -15,13 +15,15 @@ from skmultimodal.fusion._base import FusionModule, FusionOutput, NeuralFusion
 from skmultimodal.nn import MLP, PerModality, pool_tokens
 from skmultimodal.nn._losses import WeightedLoss
 
+_MOST = 80.0  # log α in the loss: its exponential is finite
+
 
 class EvidentialFusion(NeuralFusion):
     """Each modality gives evidence for the classes; Dempster's rule combines it.
 
-    e_m = softplus(f_m(z_m)) ≥ 0 are the parameters α_m = e_m + 1 of a Dirichlet
-    distribution over the K class probabilities. With S_m = Σ_k α_mk, modality m believes
-    b_m = e_m / S_m and is uncertain by u_m = K / S_m. Two opinions become
+    e_m = softplus(f_m(z_m)) ≥ 0 gives the parameters α_m = e_m + 1 of a Dirichlet
+    distribution over the K class probabilities. With S_m = Σ_k α_mk, modality m
+    believes b_m = e_m / S_m and is uncertain by u_m = K / S_m. Two opinions become
     b = (b_1 b_2 + b_1 u_2 + b_2 u_1) / (1 - C) and u = u_1 u_2 / (1 - C) with the
     conflict C = Σ_{j≠k} b_1j b_2k, and so on for more. An absent modality has no
     evidence (u_m = 1) and changes nothing. Class probabilities are α / S, and
@@ -30,8 +32,8 @@ class EvidentialFusion(NeuralFusion):
 
     The loss, of each modality's opinion and of the combined one, is the expected cross
     entropy ψ(S) - ψ(α_y), plus a Kullback-Leibler term that takes evidence for wrong
-    classes away. It comes in over the first `annealing_epochs` epochs. For classes only;
-    d_out = M embed_dim, about embed_dim² parameters a modality.
+    classes away. It comes in over the first `annealing_epochs` epochs. For classes
+    only; d_out = M embed_dim, about embed_dim² parameters a modality.
 
     Parameters
     ----------
@@ -184,19 +186,19 @@ class _Evidence(nn.Module):
         if self.joint is not None:
             anything = torch.stack(list(here.values())).any(0)
             views.append(F.softplus(self.joint(out.fused)) * anything)
-        combined = views[0]
-        for view in views[1:]:
-            combined = combine_evidence(combined, view)
-        return combined.log1p(), {m: e.log1p() for m, e in evidence.items()}
+        return combine_evidence(views), {m: e.log1p() for m, e in evidence.items()}
 
 
-def combine_evidence(one: Tensor, other: Tensor) -> Tensor:
-    """Dempster's rule for evidence: (n, K), (n, K) -> (n, K)
+def combine_evidence(views: list[Tensor]) -> Tensor:
+    """log α of evidence combined by Dempster's rule: (n, K) each -> (n, K)
 
-    b_1 b_2 + b_1 u_2 + b_2 u_1, divided by u_1 u_2 / K, is the combined evidence: the
-    conflict cancels out.
+    The combined evidence of two views is b_1 b_2 + b_1 u_2 + b_2 u_1 divided by
+    u_1 u_2 / K: the conflict cancels out, and 1 + e / K = Π_m (1 + e_m / K) for any
+    number of views. That product may exceed any float: logarithms are added.
     """
-    return one * other / one.shape[1] + one + other
+    k = views[0].shape[1]
+    total = torch.stack([(e / k).log1p() for e in views]).sum(0)  # log(1 + e / K)
+    return total + (k - (k - 1) * (-total).exp()).log()
 
 
 class EvidentialLoss(WeightedLoss):
@@ -215,11 +217,13 @@ class EvidentialLoss(WeightedLoss):
         self.now = self.kl_weight * min(1.0, number / self.annealing_epochs)
 
     def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
-        alpha = output.exp()
+        alpha = output.clamp_max(_MOST).exp()
         right = F.one_hot(y, alpha.shape[1]).to(alpha.dtype)
         expected = alpha.sum(1).digamma() - (right * alpha.digamma()).sum(1)
         misled = alpha * (1 - right) + right
-        return expected + self.now * kl_from_uniform(misled)
+        # validation losses are measured alike in all epochs
+        weight = self.now if self.training else self.kl_weight
+        return expected + weight * kl_from_uniform(misled)
 
 
 def kl_from_uniform(alpha: Tensor) -> Tensor:
