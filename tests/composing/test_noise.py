@@ -36,7 +36,7 @@ class BalancedAccuracy(Callback):
     def on_epoch_end(self, net, dataset_valid=None, **kwargs):
         net.module_.eval()
         with torch.no_grad():
-            logits, _ = net.infer(dataset_valid)
+            logits = net.infer(dataset_valid).output
         right = logits.argmax(1) == dataset_valid.y
         self.scores.append(
             np.mean([right[dataset_valid.y == k].float().mean() for k in (0, 1)])
@@ -71,6 +71,7 @@ class TestNoise:
         ]
         model = multimodal_pipeline(
             "classifier",
+            fusion="concat",
             sampler=sampler,
             modalities=entries,
             early_stopping=True,

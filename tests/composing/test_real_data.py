@@ -45,6 +45,7 @@ class TestRealData:
         y = data["y"][rows]
         model = multimodal_pipeline(
             "classifier",
+            fusion="concat",
             modalities={"text": TextEncoder(n_components=16, random_state=0)},
             sampler=SMOTE(random_state=0),
             max_epochs=5,

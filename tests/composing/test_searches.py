@@ -167,6 +167,7 @@ class TestMemory:
         encode = CountingEncoder(n_components=4, random_state=0)
         model = multimodal_pipeline(
             "classifier",
+            fusion="concat",
             modalities=[("question", encode, "question")],
             memory=str(tmp_path) if cached else None,
             max_epochs=1,

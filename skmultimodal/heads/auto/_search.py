@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,8 @@ class _Search:
         for number, (_, test) in enumerate(self.folds):
             self.fold[test] = number
         self.tested = np.flatnonzero(self.fold >= 0)
-        self.target = data.target.take(self.tested)
+        self.goal = _keep_balance(data.target, self.tested)
+        self.target = self.goal.take(self.tested)
 
     def run(self) -> AutoFusion:
         if len(self.folds) == 1:
@@ -224,7 +225,7 @@ class _Search:
         a modality alone stays unless it is worse by more than that.
         """
         rows = np.flatnonzero(self.fold == 0)
-        weight = self.data.target.take(rows).weight
+        weight = self.goal.take(rows).weight
         losses = [self._first_losses(candidate) for candidate in tried]
         best = 0
         for k, candidate in enumerate(tried):
@@ -266,7 +267,7 @@ class _Search:
             Line(label, level, parts, *moments(loss, weight))
             for (label, level, parts), loss in zip(options, losses)
         ]
-        first = self.data.target.take(np.flatnonzero(self.fold == 0)).weight
+        first = self.goal.take(np.flatnonzero(self.fold == 0)).weight
         lines += [
             Line(c.name, c.level, [c], *moments(self._first_losses(c), first))
             for c in dropped
@@ -289,7 +290,7 @@ class _Search:
     def _first_losses(self, candidate: Candidate) -> np.ndarray:
         """Of the rows of the first fold, which have to do for its one weight too."""
         rows = np.flatnonzero(self.fold == 0)
-        target, scores = self.data.target.take(rows), candidate.scores[None, rows]
+        target, scores = self.goal.take(rows), candidate.scores[None, rows]
         weights = fit_pool(scores, target)
         return target.losses(pool(scores, weights, target.offset))
 
@@ -300,6 +301,19 @@ class _Search:
                 f"{candidate.name}: loss {mean:.4f} ± {error:.4f}, "
                 f"{candidate.seconds:.1f} s"
             )
+
+
+def _keep_balance(target: Target, tested: np.ndarray) -> Target:
+    """Weights of tested rows that give classes the shares that they have in all rows.
+
+    A sampler may have added rows of some: none is tested, and all count for its class.
+    """
+    if target.task != "classification" or not len(tested):
+        return target
+    whole = target.weight @ target.values  # (k,)
+    part = target.weight[tested] @ target.values[tested]
+    factor = np.where(part > 0, whole / np.maximum(part, 1e-12), 1.0)
+    return replace(target, weight=target.weight * (target.values @ factor))
 
 
 def _join_rare(classes: np.ndarray, fewest: int) -> np.ndarray:
