@@ -16,11 +16,18 @@ from skmultimodal.fusion.feature_level import (
     FiLMFusion,
     GatedFusion,
 )
-from skmultimodal.fusion.hierarchical import BottleneckFusion, MMTMFusion
+from skmultimodal.fusion.hierarchical import (
+    BottleneckFusion,
+    LatentFusion,
+    MMTMFusion,
+    ProgressiveFusion,
+)
 from skmultimodal.fusion.relational import (
     CCAFusion,
     CrossAttentionFusion,
+    GraphFusion,
     KernelFusion,
+    LowRankTensorFusion,
     SimilarityNetworkFusion,
 )
 
@@ -37,12 +44,16 @@ __all__ = [
     "FusionModule",
     "FusionOutput",
     "GatedFusion",
+    "GraphFusion",
     "KernelFusion",
+    "LatentFusion",
+    "LowRankTensorFusion",
     "MMTMFusion",
     "ModalityStackingClassifier",
     "ModalityStackingRegressor",
     "ModalityVotingClassifier",
     "ModalityVotingRegressor",
     "NeuralFusion",
+    "ProgressiveFusion",
     "SimilarityNetworkFusion",
 ]

@@ -32,7 +32,11 @@ LEARNS_XOR = {  # with a linear output behind it
     "evidential": True,  # by its joint view
     "film": True,
     "gated": True,
+    "graph": True,
+    "latent": True,
+    "low_rank_tensor": True,
     "mmtm": True,
+    "progressive": True,
 }
 DRAWS = {"embrace"}  # at random in training, whatever the dropout rate
 
