@@ -38,7 +38,6 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from skmultimodal.model_selection import compare_fusions
 
 from skmultimodal import multimodal_pipeline, unpack
 from skmultimodal.compose import ModalitySelector
@@ -53,6 +52,7 @@ from skmultimodal.fusion import (
     SimilarityNetworkFusion,
 )
 from skmultimodal.fusion._base import known_fusions
+from skmultimodal.model_selection import compare_fusions
 
 SETS = ["easy_vqa", "easy_vqa_4k", "leaf", "mfeat", "mmmo", "petfinder", "houses"]
 SETS += ["av_digits_noisy", "basic_motions"]
