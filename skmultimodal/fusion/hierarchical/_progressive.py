@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skmultimodal.fusion._base import FusionModule, FusionOutput, NeuralFusion
-from skmultimodal.nn import MLP, PerModality, pool_tokens
-
-Child = str | int  # a modality, or the number of an earlier join
+from skmultimodal.nn import MLP, pool_tokens
 
 
 class ProgressiveFusion(NeuralFusion):
@@ -92,11 +90,10 @@ class ProgressiveFusion(NeuralFusion):
         names = list(modalities)
         tree = names if self.hierarchy is None else self.hierarchy
         _check_leaves(list(_leaves(tree)), names)
-        joins: list[tuple[Child, Child]] = []
-        root = _join_up(tree, joins)
+        joins: list[tuple[int, int]] = []
+        _plan(tree, names, joins)
         if not joins:
-            return _Projection(names[0], embed_dim)
-        assert root == len(joins) - 1
+            return _Projection(embed_dim)
         return _Progressive(joins, embed_dim, dropout)
 
 
@@ -143,15 +140,17 @@ def _check_leaves(leaves: list[str], modalities: list[str]) -> None:
         )
 
 
-def _join_up(tree: Any, joins: list[tuple[Child, Child]]) -> Child:
-    """Append the joins of a tree, children before parents; give its root."""
+def _plan(tree: Any, modalities: list[str], joins: list[tuple[int, int]]) -> int:
+    """Append the joins of a tree, children before parents; give its root's number.
+
+    Modalities are numbered from 0, then the joins as they come.
+    """
     if isinstance(tree, str):
-        return tree
-    children = [_join_up(part, joins) for part in tree]
-    root = children[0]
-    for child in children[1:]:
+        return modalities.index(tree)
+    root, *others = [_plan(part, modalities, joins) for part in tree]
+    for child in others:
         joins.append((root, child))
-        root = len(joins) - 1
+        root = len(modalities) + len(joins) - 1
     return root
 
 
@@ -170,48 +169,44 @@ class _Join(nn.Module):
     def forward(self, a: Tensor, b: Tensor, n_a: Tensor, n_b: Tensor) -> Tensor:
         """a, b: (n, d), n_a, n_b: (n, 1) -> (n, d)"""
         nothing = (n_a + n_b == 0).to(a.dtype)
-        w_a, w_b = n_a + nothing, n_b + nothing
-        total = w_a + w_b
-        linear = (w_a / total).sqrt() * self.left(a) + (
-            w_b / total
-        ).sqrt() * self.right(b)
+        share = (n_a + nothing) / (n_a + n_b + 2 * nothing)
+        linear = share.sqrt() * self.left(a) + (1 - share).sqrt() * self.right(b)
         both = ((n_a > 0) & (n_b > 0)).to(a.dtype)
         return linear + both * self.mlp(self.norm(torch.cat([a, b], dim=1)))
 
 
 class _Progressive(FusionModule):
-    def __init__(self, joins: list[tuple[Child, Child]], d: int, dropout: float):
+    def __init__(self, pairs: list[tuple[int, int]], d: int, dropout: float):
         super().__init__()
         self.d_out = d
-        self.children_of = joins
-        self.joins = nn.ModuleList(_Join(d, dropout) for _ in joins)
+        self.pairs = pairs
+        self.joins = nn.ModuleList(_Join(d, dropout) for _ in pairs)
 
     def forward(
         self, tokens: dict[str, Tensor], present: dict[str, Tensor]
     ) -> FusionOutput:
         pooled = {m: pool_tokens(z, present[m]) for m, z in tokens.items()}
-        nodes: dict[Child, Tensor] = dict(pooled)  # (n, d)
-        counts: dict[Child, Tensor] = {  # (n, 1)
-            m: p.any(1, keepdim=True).to(nodes[m].dtype) for m, p in present.items()
-        }
-        for k, (join, (a, b)) in enumerate(zip(self.joins, self.children_of)):
-            nodes[k] = join(nodes[a], nodes[b], counts[a], counts[b])
-            counts[k] = counts[a] + counts[b]
-        root = nodes[len(self.joins) - 1]
-        return FusionOutput(root, tokens=tokens, per_modality=pooled)
+        nodes = list(pooled.values())  # (n, d), modalities, then joins
+        counts = [
+            present[m].any(1, keepdim=True).to(z.dtype) for m, z in pooled.items()
+        ]
+        for join, (a, b) in zip(self.joins, self.pairs):
+            nodes.append(join(nodes[a], nodes[b], counts[a], counts[b]))
+            counts.append(counts[a] + counts[b])  # (n, 1)
+        return FusionOutput(nodes[-1], tokens=tokens, per_modality=pooled)
 
 
 class _Projection(FusionModule):
     """What is left of a tree with one modality."""
 
-    def __init__(self, modality: str, d: int):
+    def __init__(self, d: int):
         super().__init__()
         self.d_out = d
-        self.project = PerModality({modality: nn.Linear(d, d)})
+        self.project = nn.Linear(d, d)
 
     def forward(
         self, tokens: dict[str, Tensor], present: dict[str, Tensor]
     ) -> FusionOutput:
         pooled = {m: pool_tokens(z, present[m]) for m, z in tokens.items()}
-        [(m, z)] = pooled.items()
-        return FusionOutput(self.project[m](z), tokens=tokens, per_modality=pooled)
+        [z] = pooled.values()
+        return FusionOutput(self.project(z), tokens=tokens, per_modality=pooled)
