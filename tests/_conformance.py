@@ -36,13 +36,17 @@ from skmultimodal.fusion import (
     EmbraceFusion,
     FiLMFusion,
     GatedFusion,
+    GraphFusion,
     KernelFusion,
+    LatentFusion,
+    LowRankTensorFusion,
     MMTMFusion,
     ModalityStackingClassifier,
     ModalityStackingRegressor,
     ModalityVotingClassifier,
     ModalityVotingRegressor,
     NeuralFusion,
+    ProgressiveFusion,
     SimilarityNetworkFusion,
 )
 from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
@@ -356,6 +360,10 @@ HEADS = {
             FiLMFusion(),
             EmbraceFusion(),
             MMTMFusion(),
+            ProgressiveFusion([("audio", "text"), "tabular"]),
+            LatentFusion(),
+            LowRankTensorFusion(),
+            GraphFusion(),
         )
     },
     "FusionClassifier early stopping": _encoded(

@@ -20,8 +20,12 @@ from skmultimodal.fusion import (
     FusionModule,
     FusionOutput,
     GatedFusion,
+    GraphFusion,
+    LatentFusion,
+    LowRankTensorFusion,
     MMTMFusion,
     NeuralFusion,
+    ProgressiveFusion,
 )
 from skmultimodal.fusion._base import fusion_name, known_fusions, make_fusion
 from skmultimodal.heads import FusionClassifier
@@ -167,6 +171,10 @@ def test_abstract_fusions_are_not_listed():
         (FiLMFusion, "film"),
         (EmbraceFusion, "embrace"),
         (MMTMFusion, "mmtm"),
+        (ProgressiveFusion, "progressive"),
+        (LatentFusion, "latent"),
+        (LowRankTensorFusion, "low_rank_tensor"),
+        (GraphFusion, "graph"),
     ],
 )
 def test_names(cls, name):
@@ -217,13 +225,24 @@ class TestWhatIsNoFusion:
             (FiLMFusion(condition=3), "condition"),
             (MMTMFusion(n_layers=0), "n_layers"),
             (MMTMFusion(ratio=0.5), "ratio"),
+            (ProgressiveFusion(hierarchy="text"), "hierarchy"),
+            (ProgressiveFusion(hierarchy={"text": 1}), "hierarchy"),
+            (LatentFusion(n_latents=0), "n_latents"),
+            (LatentFusion(n_layers=0), "n_layers"),
+            (LowRankTensorFusion(rank=0), "rank"),
+            (LowRankTensorFusion(rank="full"), "rank"),
+            (GraphFusion(n_layers=0), "n_layers"),
+            (GraphFusion(n_heads=0), "n_heads"),
         ],
     )
     def test_parameters(self, spec, parameter):
         with pytest.raises(ValueError, match=f"The '{parameter}' parameter of "):
             make_fusion(spec)
 
-    @pytest.mark.parametrize("fusion", [BottleneckFusion(), CrossAttentionFusion()])
+    @pytest.mark.parametrize(
+        "fusion",
+        [BottleneckFusion(), CrossAttentionFusion(), LatentFusion(), GraphFusion()],
+    )
     def test_heads_that_do_not_divide(self, fusion):
         fusion = clone(fusion).set_params(n_heads=3)
         with pytest.raises(

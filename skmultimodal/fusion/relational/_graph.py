@@ -31,10 +31,11 @@ class GraphFusion(NeuralFusion):
 
     then x goes through a feed-forward layer. b_mn is a learned number for each ordered
     pair, itself included. The sum runs over present modalities: an absent one sends
-    nothing, and hears the others as its learned vector. h holds all nodes side by side,
-    without a norm behind them, so that plain concatenation is a part of it: d_out =
-    M embed_dim. About 8 embed_dim² parameters a layer, whatever the number of
-    modalities; the edges cost M² embed_dim operations a row, sequences nothing.
+    nothing, and hears the others as its learned vector. (Where nothing is present, all
+    learned vectors are sent, evenly.) h holds all nodes side by side, without a norm
+    behind them, so that plain concatenation is a part of it: d_out = M embed_dim. About
+    8 embed_dim² parameters a layer, whatever the number of modalities; the edges cost
+    M² embed_dim operations a row, sequences nothing.
 
     Parameters
     ----------
