@@ -16,9 +16,11 @@ _COLOURS = {
     "feature": "#0072B2",
     "hierarchical": "#009E73",
     "relational": "#CC79A7",
-    "auto": "#D55E00",
-    "other": "#56B4E9",
 }
+_OTHER = "#56B4E9"
+_DASHED = (0, (4, 3))
+_ROW = 0.27  # inches
+_MEAN, _FIT = 42, 84  # points from the axes to the end of a column of text
 _SORTS = ("mean", "level", None)
 _NEEDED = ("level", "mean", "difference", "low", "high", "fit_seconds")
 
@@ -26,10 +28,12 @@ _NEEDED = ("level", "mean", "difference", "low", "high", "fit_seconds")
 class FusionComparisonDisplay:
     """Scores of single modalities and fusions, fold by fold, with intervals.
 
-    A row a candidate: faint points are folds, the large one is their mean, coloured by
-    level. The bar is the corrected 95 % interval of the difference to the best single
-    modality, laid at that modality's mean, which is the dashed line: a bar that does
-    not reach the line is a difference beyond noise, and its point is filled.
+    A row a candidate, coloured by level: the large point is its mean over the folds,
+    the faint ones below are the folds. The bar is the corrected 95 % interval of the
+    difference to the best single modality, counted from the dashed line, which is that
+    modality's mean. A bar that does not reach the line is a difference beyond noise,
+    and its point is filled. Mean and seconds a fit stand to the right. Scores far below
+    all others become an arrow at the edge.
 
     Parameters
     ----------
@@ -135,17 +139,17 @@ class FusionComparisonDisplay:
                     f"highlight names {name!r}, which is no row of results. Its rows "
                     f"are {list(rows.index)}."
                 )
-        size = (8.0, 1.5 + 0.27 * len(rows))
-        ax = axes_for(ax, size, "FusionComparisonDisplay")
-        singles = rows[rows["level"] == "single"]["mean"]
-        line = singles.max() if len(singles) else np.nan
-        if not np.isnan(line):
-            ax.axvline(line, color="0.2", lw=1, ls=(0, (4, 3)), zorder=1)
+        ax = axes_for(ax, (8.0, 1.4 + _ROW * len(rows)), "FusionComparisonDisplay")
+        singles = rows[rows["level"] == "single"]["mean"].dropna()
+        line = float(singles.max()) if len(singles) else np.nan
+        if len(singles):
+            ax.axvline(line, color="0.2", lw=1, ls=_DASHED, zorder=1)
         folds = rows[[c for c in rows.columns if str(c).startswith("fold_")]].to_numpy()
         places = np.arange(len(rows))[::-1]
         for place, (name, row), scores in zip(places, rows.iterrows(), folds):
             _draw_row(ax, place, row, scores, line)
             _write_row(ax, place, row, name in names)
+        _cut_far_off(ax, rows["mean"].to_numpy(), places)
         labels = ax.set_yticks(places, [str(name) for name in rows.index])
         for tick, name in zip(labels, rows.index):
             if name in names:
@@ -157,7 +161,7 @@ class FusionComparisonDisplay:
         ax.set_xlabel(score)
         plain(ax, "x")
         ax.spines["left"].set_visible(False)
-        _write_legend(ax, rows, line)
+        _write_legend(ax, rows)
         self.ax_, self.figure_ = ax, ax.get_figure(root=True)
         return self
 
@@ -182,16 +186,15 @@ def _sorted(results: pd.DataFrame, sort: str | None) -> pd.DataFrame:
 
 
 def _colour(level: str) -> str:
-    return _COLOURS.get(level, _COLOURS["other"])
+    return _COLOURS.get(level, _OTHER)
 
 
 def _draw_row(
     ax: Any, place: int, row: pd.Series, scores: np.ndarray, line: float
 ) -> None:
     colour = _colour(row["level"])
-    here = ~np.isnan(scores.astype(float))
     ax.scatter(
-        scores[here], np.full(here.sum(), place), s=12, color=colour, alpha=0.3, lw=0
+        scores, np.full(len(scores), place - 0.24), s=9, c=colour, alpha=0.4, lw=0
     )
     if np.isnan(row["mean"]):
         return
@@ -211,22 +214,51 @@ def _draw_row(
     )
 
 
+def _cut_far_off(ax: Any, means: np.ndarray, places: np.ndarray) -> None:
+    """Scores far below all others are an arrow at the edge: the number tells them."""
+    here = means[~np.isnan(means)]
+    if not len(here):
+        return
+    usual = np.quantile(here, 0.25)
+    edge = usual - 3 * (here.max() - usual)
+    left, _ = ax.get_xlim()
+    if not left < edge < usual:
+        return
+    right = ax.dataLim.x1
+    margin = 0.03 * (right - edge)
+    ax.set_xlim(edge - margin, right + margin)
+    for place in places[means < edge]:
+        ax.plot(edge, place, "<", color=GREY, ms=6)
+
+
 def _write_row(ax: Any, place: int, row: pd.Series, bold: bool) -> None:
     """Mean and seconds, to the right of the axes."""
     mean = "failed" if np.isnan(row["mean"]) else f"{row['mean']:.3f}"
     weight = "bold" if bold else "normal"
-    style = {"transform": ax.get_yaxis_transform(), "va": "center", "ha": "right"}
-    ax.text(1.09, place, mean, fontsize=9, fontweight=weight, **style)
-    seconds = _seconds(row["fit_seconds"])
-    ax.text(1.19, place, seconds, fontsize=9, color=GREY, **style)
+    _write(ax, place, _MEAN, mean, size=9, weight=weight)
+    _write(ax, place, _FIT, _seconds(row["fit_seconds"]), size=9, color=GREY)
     if bold:
         ax.axhspan(place - 0.5, place + 0.5, color=_colour(row["level"]), alpha=0.12)
 
 
 def _write_heads(ax: Any, n_rows: int) -> None:
-    style = {"transform": ax.get_yaxis_transform(), "va": "bottom", "ha": "right"}
-    for x, head in ((1.09, "mean"), (1.19, "fit")):
-        ax.text(x, n_rows - 0.3, head, fontsize=8, color=GREY, **style)
+    for column, head in ((_MEAN, "mean"), (_FIT, "fit")):
+        _write(ax, n_rows - 0.2, column, head, size=8, color=GREY)
+
+
+def _write(ax: Any, place: float, points: float, text: str, **style: Any) -> None:
+    """Text that ends so many points to the right of the axes."""
+    ax.annotate(
+        text,
+        (1, place),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(points, 0),
+        textcoords="offset points",
+        va="center",
+        ha="right",
+        annotation_clip=False,
+        **style,
+    )
 
 
 def _seconds(seconds: float) -> str:
@@ -237,29 +269,32 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
 
 
-def _write_legend(ax: Any, rows: pd.DataFrame, line: float) -> None:
+def _write_legend(ax: Any, rows: pd.DataFrame) -> None:
     from matplotlib.lines import Line2D
+    from matplotlib.transforms import ScaledTranslation
 
-    levels = [level for level in _COLOURS if level in set(rows["level"])]
+    found = list(dict.fromkeys(rows["level"]))
+    levels = [level for level in _COLOURS if level in found]
     handles = [
         Line2D([], [], ls="", marker="o", ms=7, color=_colour(level), label=level)
-        for level in levels
+        for level in [*levels, *(level for level in found if level not in levels)]
     ]
-    if not np.isnan(line):
-        dashes = (0, (4, 3))
-        name = "best single modality"
-        handles.append(Line2D([], [], color="0.2", lw=1, ls=dashes, label=name))
+    name = "best single modality"
+    handles.append(Line2D([], [], color="0.2", lw=1, ls=_DASHED, label=name))
     style: dict[str, Any] = {"marker": "o", "ms": 7, "mfc": "white", "mew": 1.6}
     name = "difference within noise"
     handles.append(Line2D([], [], color=GREY, lw=2, label=name, **style))
+    figure = ax.get_figure(root=True)
+    below = ScaledTranslation(0, -40 / 72, figure.dpi_scale_trans)
     ax.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=(0, -0.5 / max(len(rows) * 0.27, 1)),
+        bbox_to_anchor=(0, 0),
+        bbox_transform=ax.transAxes + below,
         ncols=4,
         frameon=False,
         fontsize=9,
         borderaxespad=0,
-        handletextpad=0.4,
+        handletextpad=0.6,
         columnspacing=1.4,
     )
