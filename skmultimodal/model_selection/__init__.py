@@ -1,6 +1,6 @@
-"""Which fusion, and whether any."""
+"""Choosing among fusions: all of them on the same folds."""
 
 from skmultimodal.model_selection._compare_fusions import compare_fusions
-from skmultimodal.model_selection._paired_differences import comparison_summary
+from skmultimodal.model_selection._differences import summarize_comparison
 
-__all__ = ["compare_fusions", "comparison_summary"]
+__all__ = ["compare_fusions", "summarize_comparison"]

@@ -1,58 +1,54 @@
-"""Every single modality, every fusion, the same folds."""
+"""Every single modality, the decision level and fusions, on the same folds."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import is_classifier, is_regressor
-from sklearn.metrics import get_scorer, get_scorer_names
+from scipy import sparse
+from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline
-from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils.multiclass import type_of_target
 
 from skmultimodal._cells import to_pandas
+from skmultimodal._folds import draw_folds
 from skmultimodal.compose import ModalityTransformer
-from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
+from skmultimodal.heads import FusionClassifier, FusionRegressor
 from skmultimodal.heads._base import FusionHead
-from skmultimodal.heads._reading import refuse_missing_targets
-from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.model_selection._candidates import (
     Candidate,
-    Ground,
-    make_candidates,
-    read_fusions,
-    seeded,
+    Question,
+    list_candidates,
+)
+from skmultimodal.model_selection._differences import (
+    add_differences,
+    summarize_comparison,
 )
 from skmultimodal.model_selection._encoded_folds import (
-    EncodedFold,
-    Split,
-    as_frame,
-    draw_splits,
+    EncodedFolds,
+    Fold,
+    default_steps,
     encode_folds,
     is_encoded,
-    share_folds,
+    named_blocks,
 )
-from skmultimodal.model_selection._paired_differences import (
-    best_single,
-    comparison_summary,
-    difference_columns,
-)
-from skmultimodal.model_selection._trials import RAISE, Trial, run_trials
+from skmultimodal.model_selection._heard import warn_once
+from skmultimodal.model_selection._trials import run_trials
 
 
 @validate_params(
     {
+        "estimator": [HasMethods(["fit", "get_params"]), None],
         "cv": ["cv_object"],
-        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "error_score": [StrOptions({"raise"}), Real],
         "verbose": ["verbose"],
-        "error_score": [StrOptions({RAISE}), Real],
     },
     prefer_skip_nested_validation=True,
 )
@@ -64,258 +60,252 @@ def compare_fusions(
     estimator: Any = None,
     cv: Any = 5,
     groups: Any = None,
-    scoring: str | Callable[..., float] | None = None,
+    scoring: Any = None,
     n_jobs: int | None = None,
     random_state: Any = None,
-    verbose: int = 0,
     error_score: Any = np.nan,
+    verbose: int = 0,
 ) -> pd.DataFrame:
-    """Compare fusions with each other and with every single modality, fold by fold.
+    """Cross-validate fusions beside every single modality and the decision level.
 
-    Each modality alone, voting and stacking of one model a modality, and the fusions
-    asked for are fitted and scored on the same folds. Of each the table tells the
-    paired difference to the best single modality, with an interval that knows that
-    the training parts of folds overlap. Fusion may well not pay: then it says so.
+    All candidates see the same folds. Each is compared with the best single modality,
+    fold by fold, since that is what a fusion has to beat to be worth its cost.
 
     Parameters
     ----------
     X : DataFrame, ndarray or polars DataFrame of shape (n_samples, n_columns)
-        Encoded data: numbers in columns named ``<modality>__<feature>``, or a nameless
-        array with an `estimator` whose `modalities` tells the columns. Anything else
-        is raw, and is encoded by ``ModalityTransformer("auto")`` or by the steps of
-        `estimator`: once a fold, on its training rows alone.
+        Encoded data, or a raw frame. An array of numbers, or a frame of numbers whose
+        columns all read ``<modality>__<feature>``, is encoded. A raw frame is encoded
+        inside each fold, by encoders fitted on its training rows: once a fold, not once
+        a candidate.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Classes, an indicator matrix, or numbers.
-    fusions : "all", str, fusion, estimator, list or dict, default="all"
-        What to compare, beside the single modalities, voting and stacking. "all" takes
-        every neural and closed-form fusion that suits y and the number of modalities,
-        your own among them, and ``"auto"``. A list holds names, neural fusions
-        (``BottleneckFusion(n_tokens=2)``), transformers, which a linear model follows,
-        or estimators that take an encoded frame. The keys of a dict are labels.
-    estimator : head, Pipeline that ends in a head, or None, default=None
-        The head whose `fusion` is replaced; its other parameters are those of all
-        neural fusions and of the single modalities. The steps of a Pipeline before it,
-        encoders and samplers, are fitted once a fold. None is
-        :class:`~skmultimodal.heads.FusionRegressor` where y holds floats, otherwise
-        :class:`~skmultimodal.heads.FusionClassifier`.
-    cv : int, cross-validation splitter or iterable of (train, test), default=5
-        Folds, drawn once for all. A number of them is shuffled, keeps the shares of
-        classes, and parts no group.
+        Target.
+    fusions : "all", or list or dict of fusions, default="all"
+        Beside single modalities and the decision level, which are always there. "all"
+        are all neural fusions that suit y and the number of modalities, a user's own
+        included, all closed forms (similarities of all pairs up to 3,000 rows) and
+        "auto". A list holds names ("gated", "cca", "auto"), specifications
+        (``BottleneckFusion(n_tokens=8)``), transformers, which get a linear model
+        behind them, and estimators of encoded data. A dict gives each a label of your
+        own; one that stands in the table already is replaced.
+    estimator : FusionClassifier, FusionRegressor or Pipeline, default=None
+        The head whose fusion is replaced, with all its other parameters; or a Pipeline
+        that ends in one, whose other steps encode X. None is a head with its defaults:
+        a regressor for y of floats with more than two values or of several outputs,
+        a classifier otherwise; and for a raw frame ``ModalityTransformer("auto")``.
+    cv : int, cross-validation splitter or iterable, default=5
+        A number of folds is shuffled, and stratified by classes. Folds are drawn once.
+        Rows of one group or one index label are never parted, rows that a sampler made
+        are not tested on.
     groups : array-like of shape (n_samples,), default=None
-        Group of each row, for the folds and for the `fit` of whatever takes `groups`.
-    scoring : str, callable or None, default=None
-        Name of a scikit-learn scorer, or ``scorer(estimator, X, y)``; greater is
-        better. None is accuracy, or R² for numbers.
+        Rows of one group stay together, in the folds and in what candidates split off
+        inside.
+    scoring : str or callable, default=None
+        One score, greater is better. None is accuracy or R².
     n_jobs : int, default=None
-        Number of fits that run at once.
+        Number of processes; a task is one candidate on one fold.
     random_state : int, RandomState or None, default=None
-        Seed of the folds and of every candidate. None draws one, and leaves the seeds
-        that `estimator` has.
+        Seed of the folds. Unless None, it also sets every `random_state` of the
+        candidates.
+    error_score : "raise" or float, default=nan
+        Score of a candidate on a fold where it fails, with a warning that names both.
     verbose : int, default=0
-        1 prints a line when a candidate is done, and the verdict; 2 also a line a fold.
-    error_score : "raise" or float, default=numpy.nan
-        Score of a candidate in a fold where it fails; a warning names both. With NaN
-        the candidate's mean is NaN.
+        Whether to print a line a candidate as it finishes, and the summary.
 
     Returns
     -------
     DataFrame of shape (n_candidates, 9 + n_folds)
-        A row a candidate: ``"text alone"``, ..., ``"voting"``, ``"stacking"``,
-        ``"concat"``, ... Columns are
+        A row a candidate, labelled ``text alone`` (a head without anything to fuse),
+        ``text alone, linear`` (a linear model), ``voting``, ``stacking`` (of linear
+        models, one a modality), and by the names of the fusions. Columns:
 
-        ``level``
-            "single", "decision", "feature", "hierarchical", "relational", "auto", or
-            "other" for an estimator of your own.
-        ``mean``, ``sd``
-            Of the scores over folds.
-        ``difference``, ``low``, ``high``
-            Mean paired difference to the best single modality, and its corrected 95 %
-            interval.
-        ``fit_seconds``, ``predict_seconds``
-            Mean time a fold to fit and to score, without encoding.
-        ``n_parameters``
-            Weights of the net in the first fold; NaN where there is none.
-        ``fold_0``, ``fold_1``, ...
+        level
+            "single", "decision", "feature", "hierarchical" or "relational".
+        mean, sd
+            Of the folds' scores. NaN where a fold failed.
+        difference, low, high
+            Mean difference to the best single modality, fold by fold, and its 95 %
+            interval. Above zero as a whole means better beyond noise.
+        fit_seconds, predict_seconds
+            Median over folds, without the time of encoding.
+        n_parameters
+            Weights of the net; NaN of what has none, and of "auto".
+        fold_0, fold_1, ...
             The scores.
 
-        ``attrs["summary"]`` says in words whether fusion beat the best single modality
-        beyond noise; ``attrs`` also has "best_single", "scoring", "n_train", "n_test"
-        (means over folds) and "encode_seconds" (of all folds).
+        ``attrs["summary"]`` says in words whether fusion beat the best single
+        modality; :func:`summarize_comparison` says it again of some of the rows.
+        ``attrs["scoring"]`` names the score.
 
     Raises
     ------
     ValueError
-        If `fusions` is empty, repeats a label or names something unknown, if y has
-        missing values or another length than X, if the folds cannot be drawn, or if
-        every candidate fails.
+        If a fusion is not known or none is asked for, X is empty, or everything fails.
     TypeError
-        If `estimator` is no head and no Pipeline that ends in one, or if a fusion is a
-        class or no estimator.
-
-    Warns
-    -----
-    FitFailedWarning
-        If a candidate fails in a fold.
+        If `estimator` is neither a head nor a Pipeline that ends in one.
 
     See Also
     --------
-    comparison_summary : The verdict again, after rows were sorted or left out.
-    skmultimodal.inspection.FusionComparisonDisplay : A picture of the table.
+    skmultimodal.inspection.FusionComparisonDisplay : The table as a picture.
+    skmultimodal.heads.FusionClassifier : With ``fusion="auto"`` it chooses by itself.
 
     Notes
     -----
-    With differences :math:`d_1, ..., d_k` over k folds, of variance :math:`s^2`, the
-    interval is
+    Training parts of folds overlap, so that their scores are not independent. The
+    interval is that of a t-test whose variance is corrected for it [1]_,
 
-    .. math:: \\bar d \\pm t_{k-1} \\sqrt{(1/k + n_{test} / n_{train}) \\, s^2}
+    .. math:: \\bar d \\pm t_{k-1} \\, s_d \\sqrt{1/k + n_{test} / n_{train}}
 
-    [1]_. The best single modality is chosen on these same folds, which flatters it and
-    makes the comparison slightly conservative. So is the best fusion, which flatters
-    that: of twenty that are alike one may well stand out. Nested folds, or new rows,
-    tell what the chosen one is worth.
+    The best single modality is chosen by the same scores, which flatters it: the
+    comparison is slightly conservative. The fusion that comes out best is flattered
+    likewise, the more, the more are tried; its score on new rows will be lower.
 
-    Cost: k fits of each of M + 2 + F candidates. The k encoded copies of raw data are
-    held in memory; folds of encoded data share it.
+    Cost: one fit a candidate and fold; of a raw frame, one fit of the encoders a fold,
+    and memory for the encoded rows of all folds.
 
     References
     ----------
-    .. [1] Nadeau and Bengio, "Inference for the Generalization Error", Machine Learning
-       52, 2003.
+    .. [1] Nadeau and Bengio, "Inference for the generalization error", Machine
+       Learning 52, 2003.
 
     Examples
     --------
     >>> from skmultimodal.datasets import make_multimodal_classification
     >>> from skmultimodal.heads import FusionClassifier
     >>> from skmultimodal.model_selection import compare_fusions
-    >>> X, y = make_multimodal_classification(
-    ...     200, redundant=0, unique=0, synergistic=1, random_state=0
+    >>> X, y = make_multimodal_classification(200, random_state=0)
+    >>> results = compare_fusions(
+    ...     X, y, ["gated"], cv=3, estimator=FusionClassifier(max_epochs=3),
+    ...     random_state=0,
     ... )
-    >>> head = FusionClassifier(max_epochs=10)
-    >>> results = compare_fusions(X, y, ["gated"], estimator=head, cv=3, random_state=0)
     >>> list(results.index)
-    ['text alone', 'image alone', 'voting', 'stacking', 'gated']
-    >>> results.attrs["summary"].split(":")[0]
-    'Fusion beat the best single modality beyond noise'
+    ['text alone', 'image alone', 'text alone, linear', 'image alone, linear',
+     'voting', 'stacking', 'gated']
     """
-    asked = read_fusions(fusions)
+    y = y.toarray() if sparse.issparse(y) else np.asarray(y)
     X = to_pandas(X)
-    check_consistent_length(X, y, groups)
-    refuse_missing_targets(y)
-    y = np.asarray(y)
-    seed = draw_seed(random_state)
-    steps, head = _read_estimator(estimator, y, seed, random_state is not None)
-    ground = Ground(head.set_params(modalities=None), _task(head, y), seed)
-    splits = draw_splits(X, y, groups, cv, ground.task == "classification", seed)
-    modalities = None if estimator is None else _head_of(estimator).modalities
-    if not steps and modalities is None and not is_encoded(X):
-        steps = [("encode", ModalityTransformer("auto"))]
-    if groups is not None:
-        groups = np.asarray(groups)
-    start = time.perf_counter()
+    X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
+    check_consistent_length(X, y)
+    steps, head = _read_estimator(estimator, X, y)
+    kind = _read_kind(head, y)
+    seed = _draw_seed(random_state)
+    scorer = check_scoring(head, _one_score(scoring, kind))
+    splits = draw_folds(
+        _strata(y, kind),
+        index=X.index if isinstance(X, pd.DataFrame) else None,
+        groups=groups,
+        cv=5 if cv is None else cv,
+        stratify=kind == "classes",
+        random_state=seed,
+    )
+    folds: EncodedFolds | list[Fold]
     if steps:
-        folds = encode_folds(steps, X, y, groups, splits, modalities, n_jobs)
+        folds, heard = encode_folds(steps, X, y, groups, splits, n_jobs)
+        warn_once((("encoders", *said) for said in heard), stacklevel=3)
+        names = list(dict.fromkeys(m for fold in folds for m in fold.modalities))
     else:
-        folds = share_folds(as_frame(X, modalities), y, groups, splits)
-    encode_seconds = time.perf_counter() - start
-    if verbose and steps:
-        print(f"[compare_fusions] encoded {len(folds)} folds in {encode_seconds:.1f} s")
-    candidates = make_candidates(asked, _modalities(folds), ground)
-    default = "r2" if ground.task == "regression" else "accuracy"
-    scorer = get_scorer(scoring or default)
-    trials = run_trials(candidates, folds, scorer, error_score, n_jobs, verbose)
-    _refuse_total_failure(trials)
-    results = _table(candidates, trials, splits)
-    results.attrs["scoring"] = _scoring_name(scoring or default)
-    results.attrs["encode_seconds"] = encode_seconds if steps else 0.0
-    results.attrs["summary"] = comparison_summary(results)
+        X = named_blocks(X, head.modalities)
+        folds = EncodedFolds(X, y, groups, splits)
+        names = folds[0].modalities
+    head = clone(head).set_params(modalities=None)
+    question = Question(kind, head, names, len(y))
+    candidates = [_seeded(c, seed) for c in list_candidates(fusions, question)]
+    results = run_trials(
+        candidates,
+        folds,
+        scorer,
+        error_score=error_score,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    share = float(np.mean([len(test) / len(train) for train, test in splits]))
+    results = add_differences(results, share)
+    results.attrs["scoring"] = (
+        scoring if isinstance(scoring, str) else _named(scoring, kind)
+    )
+    results.attrs["n_modalities"] = len(names)
+    results.attrs["summary"] = summarize_comparison(results)
     if verbose:
-        print(f"[compare_fusions] {results.attrs['summary']}")
+        print(results.attrs["summary"], flush=True)
     return results
 
 
-def _head_of(estimator: Any) -> Any:
-    return estimator.steps[-1][1] if isinstance(estimator, Pipeline) else estimator
-
-
-def _read_estimator(
-    estimator: Any, y: np.ndarray, seed: int, overrule: bool
-) -> tuple[list[tuple[str, Any]], Any]:
-    """Steps that encode, and the head; seeded where they are not."""
-    if estimator is None:
-        kind = FusionRegressor if y.dtype.kind == "f" else FusionClassifier
-        return [], kind(random_state=seed)
-    head = _head_of(estimator)
-    if not isinstance(head, FusionHead) or isinstance(head, FusionTransformer):
-        where = "ends in" if isinstance(estimator, Pipeline) else "is"
-        raise TypeError(
-            f"estimator {where} {head!r:.80}; expected a FusionClassifier or a "
-            "FusionRegressor, alone or as the last step of a Pipeline. Other "
-            "estimators can be compared: fusions={'mine': estimator}."
-        )
-    steps = []
+def _read_estimator(estimator: Any, X: Any, y: np.ndarray) -> tuple[list[Any], Any]:
+    """The steps that encode X, none if it is encoded, and the head."""
+    steps: list[Any] | None = None
     if isinstance(estimator, Pipeline):
-        steps = [(name, _seeded_step(step, seed)) for name, step in estimator.steps]
-    return steps[:-1], seeded(head, seed, overrule=overrule or False)
+        *before, (_, head) = estimator.steps
+        steps = [step for _, step in before if step not in (None, "passthrough")]
+    else:
+        head = estimator
+    if head is None:
+        head = FusionRegressor() if _is_number(y) else FusionClassifier()
+    if not isinstance(head, FusionHead) or not hasattr(head, "predict"):
+        raise TypeError(
+            f"estimator={estimator!r:.80} is neither a FusionClassifier or "
+            "FusionRegressor nor a Pipeline that ends in one. Other estimators are "
+            "compared as entries of `fusions`."
+        )
+    if not steps:
+        return ([] if is_encoded(X) else default_steps()), head
+    first = steps[0]
+    if is_encoded(X) and isinstance(first, ModalityTransformer) and first._is_auto:
+        raise ValueError(
+            "X is encoded already, but estimator begins with ModalityTransformer, "
+            "which encodes raw frames. Give the raw frame, or the head alone: "
+            "estimator=pipeline[-1]."
+        )
+    return steps, head
 
 
-def _seeded_step(step: Any, seed: int) -> Any:
-    if step is None or isinstance(step, str):
-        return step
-    return seeded(step, seed, overrule=False)
+def _is_number(y: np.ndarray) -> bool:
+    if type_of_target(y).startswith("continuous"):
+        return True
+    return y.dtype.kind == "f" and len(np.unique(y)) > 2
 
 
-def _task(head: Any, y: np.ndarray) -> str:
-    """In the words of `NeuralFusion.tasks`."""
-    kind = type_of_target(y, input_name="y")
+def _read_kind(head: Any, y: np.ndarray) -> str:
     if is_regressor(head):
-        return "regression"
-    assert is_classifier(head)
-    if kind.startswith("continuous"):
+        return "numbers"
+    return "labels" if type_of_target(y) == "multilabel-indicator" else "classes"
+
+
+def _strata(y: np.ndarray, kind: str) -> np.ndarray:
+    """y, in which classes are told from numbers by their type."""
+    if kind == "classes" and y.dtype.kind == "f":
+        return np.unique(y, return_inverse=True)[1]
+    return y
+
+
+def _draw_seed(random_state: Any) -> int | None:
+    if random_state is None or isinstance(random_state, Integral):
+        return random_state if random_state is None else int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _seeded(candidate: Candidate, seed: int | None) -> Candidate:
+    estimator: BaseEstimator = clone(candidate.estimator)
+    if seed is not None:
+        names = [
+            name
+            for name in estimator.get_params()
+            if name == "random_state" or name.endswith("__random_state")
+        ]
+        estimator.set_params(**dict.fromkeys(names, seed))
+    return Candidate(candidate.label, candidate.level, estimator, candidate.modality)
+
+
+def _one_score(scoring: Any, kind: str) -> Any:
+    if isinstance(scoring, list | tuple | set | dict):
         raise ValueError(
-            f"y holds numbers that are no classes ({kind}), but estimator is a "
-            f"{type(head).__name__}. Give estimator=FusionRegressor()."
+            f"scoring={scoring!r:.80} asks for several scores; give one, such as "
+            "'accuracy' or 'roc_auc_ovr'."
         )
-    return "multilabel" if kind == "multilabel-indicator" else "classification"
+    if scoring is None:
+        return "r2" if kind == "numbers" else "accuracy"
+    return scoring
 
 
-def _modalities(folds: list[EncodedFold]) -> list[str]:
-    """Of all folds: training rows of one may lack what others have."""
-    return list(dict.fromkeys(name for fold in folds for name in fold.modalities))
-
-
-def _scoring_name(scoring: Any) -> str:
-    if isinstance(scoring, str):
-        return scoring
-    return getattr(scoring, "__name__", "score")
-
-
-def _refuse_total_failure(trials: list[list[Trial]]) -> None:
-    failures = [trial.failure for of_one in trials for trial in of_one]
-    if all(failure is not None for failure in failures):
-        raise ValueError(
-            f"Every candidate failed in every fold. The first of them: {failures[0]}"
-        )
-
-
-def _table(
-    candidates: list[Candidate], trials: list[list[Trial]], splits: list[Split]
-) -> pd.DataFrame:
-    scores = np.array([[trial.score for trial in of_one] for of_one in trials])
-    levels = [candidate.level for candidate in candidates]
-    ratio = float(np.mean([len(test) / len(train) for train, test in splits]))
-    columns: Mapping[str, Any] = {
-        "level": levels,
-        **difference_columns(scores, levels, ratio),
-        "fit_seconds": [np.mean([t.fit_seconds for t in ts]) for ts in trials],
-        "predict_seconds": [np.mean([t.predict_seconds for t in ts]) for ts in trials],
-        "n_parameters": [ts[0].n_parameters for ts in trials],
-        **{f"fold_{k}": scores[:, k] for k in range(len(splits))},
-    }
-    labels = pd.Index([c.label for c in candidates], name="candidate")
-    results = pd.DataFrame(columns, index=labels)
-    best = best_single(scores, levels)
-    if best is not None:
-        results.attrs["best_single"] = candidates[best].label
-    results.attrs["n_train"] = float(np.mean([len(train) for train, _ in splits]))
-    results.attrs["n_test"] = float(np.mean([len(test) for _, test in splits]))
-    return results
+def _named(scoring: Any, kind: str) -> str:
+    found = _one_score(scoring, kind)
+    return found if isinstance(found, str) else getattr(found, "__name__", "score")

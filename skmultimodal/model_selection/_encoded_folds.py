@@ -1,172 +1,153 @@
-"""Folds drawn once, and each of them encoded once."""
+"""Folds of encoded rows: each fold is encoded once, for all candidates."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.base import clone
-from sklearn.model_selection import (
-    GroupKFold,
-    KFold,
-    StratifiedGroupKFold,
-    StratifiedKFold,
-    check_cv,
-)
 from sklearn.utils import _safe_indexing
-from sklearn.utils.parallel import Parallel, delayed
 
-from skmultimodal._cells import to_pandas
-from skmultimodal._layout import SEPARATOR, block_names, read_layout
-from skmultimodal.fusion.decision_level._metadata import cut_groups, fit_params
+from skmultimodal._layout import NAMELESS, SEPARATOR, read_layout
+from skmultimodal.compose import ModalityTransformer
+from skmultimodal.fusion.decision_level._metadata import cut_groups
+from skmultimodal.model_selection._heard import Heard, hear
 
-Split = tuple[np.ndarray, np.ndarray]
+Splits = list[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Encoded rows; `take` says which of them, so that folds can share one frame."""
+class Fold:
+    """Encoded rows to train on and to test."""
+
+    X_train: pd.DataFrame
+    y_train: np.ndarray
+    X_test: pd.DataFrame
+    y_test: np.ndarray
+    groups: Any
+
+    @property
+    def modalities(self) -> list[str]:
+        return read_layout(self.X_train.shape[1], list(self.X_train.columns)).names
+
+    def only(self, modality: str | None) -> Fold:
+        """One modality; no column at all where no training row has it."""
+        if modality is None:
+            return self
+        layout = read_layout(self.X_train.shape[1], list(self.X_train.columns))
+        columns = layout[modality].columns if modality in layout.names else ()
+        kept = np.sort(np.asarray(columns, dtype=int))
+        return replace(
+            self,
+            X_train=self.X_train.iloc[:, kept],
+            X_test=self.X_test.iloc[:, kept],
+        )
+
+
+@dataclass(frozen=True)
+class EncodedFolds(Sequence[Fold]):
+    """Folds of a frame that is encoded already, cut when they are needed."""
 
     X: pd.DataFrame
     y: np.ndarray
     groups: Any
-    take: np.ndarray | None = None
+    splits: Splits
 
-    def cut(self) -> tuple[pd.DataFrame, np.ndarray, Any]:
-        if self.take is None:
-            return self.X, self.y, self.groups
-        groups = cut_groups(self.groups, self.take, len(self.X))
-        return self.X.iloc[self.take], self.y[self.take], groups
+    def __len__(self) -> int:
+        return len(self.splits)
 
-
-@dataclass(frozen=True)
-class EncodedFold:
-    """What every candidate is fitted on and scored by in one fold."""
-
-    train: Rows
-    test: Rows
-
-    @property
-    def modalities(self) -> list[str]:
-        X = self.train.X
-        return read_layout(X.shape[1], list(X.columns)).names
-
-
-def draw_splits(
-    X: Any, y: np.ndarray, groups: Any, cv: Any, is_classes: bool, seed: int
-) -> list[Split]:
-    """The splits of `cv`; a number of folds is shuffled, stratified, and by group."""
-    cv = 5 if cv is None else cv
-    if isinstance(cv, int | np.integer):
-        if groups is None:
-            kind = StratifiedKFold if is_classes else KFold
-        else:
-            kind = StratifiedGroupKFold if is_classes else GroupKFold
-        cv = kind(int(cv), shuffle=True, random_state=seed)
-    splits = [
-        (_positions(train, len(y)), _positions(test, len(y)))
-        for train, test in check_cv(cv).split(X, y, groups)
-    ]
-    if not splits:
-        raise ValueError(f"cv={cv!r} gives no split.")
-    for number, (train, test) in enumerate(splits):
-        if not len(train) or not len(test):
-            what = "training" if len(test) else "test"
-            raise ValueError(f"cv={cv!r} leaves no {what} rows in fold {number}.")
-    return splits
-
-
-def _positions(rows: Any, n: int) -> np.ndarray:
-    """A mask or positions, as positions."""
-    rows = np.asarray(rows)
-    return np.flatnonzero(rows) if rows.dtype == bool else rows
+    @overload
+    def __getitem__(self, number: int) -> Fold: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Fold]: ...
+    def __getitem__(self, number: Any) -> Any:
+        train, test = self.splits[number]
+        return Fold(
+            self.X.iloc[train],
+            self.y[train],
+            self.X.iloc[test],
+            self.y[test],
+            cut_groups(self.groups, train, len(self.X)),
+        )
 
 
 def is_encoded(X: Any) -> bool:
-    """Whether X is numbers whose names tell modalities, or a nameless array of them."""
+    """Whether X is an array of numbers, or its columns name modalities and are such."""
     if not isinstance(X, pd.DataFrame):
-        return bool(np.asarray(X).dtype.kind in "biuf")
-    numbers = all(
-        isinstance(dtype, np.dtype) and dtype.kind in "biuf" for dtype in X.dtypes
-    )
-    return numbers and any(SEPARATOR in str(name) for name in X.columns)
+        return np.asarray(X).dtype.kind in "fiub"
+    numbers = all(getattr(dtype, "kind", "O") in "fiub" for dtype in X.dtypes)
+    return numbers and all(_names_a_modality(column) for column in X.columns)
 
 
-def as_frame(X: Any, modalities: Any) -> pd.DataFrame:
-    """Encoded data as a float32 frame whose names tell the modalities."""
-    X = to_pandas(X)
-    named = isinstance(X, pd.DataFrame)
-    if named and modalities is None:
-        kinds = set(X.dtypes)
-        return X if kinds == {np.dtype(np.float32)} else X.astype(np.float32)
-    values = np.asarray(X, dtype=np.float32)
-    names = list(X.columns) if named else None
-    layout = read_layout(values.shape[1], names, modalities)
-    labels = [n for b in layout for n in block_names(b.name, (len(values), b.width))]
-    index = X.index if named else None
-    return pd.DataFrame(values[:, layout.order], index=index, columns=labels)
+def _names_a_modality(column: Any) -> bool:
+    modality, separator, feature = str(column).partition(SEPARATOR)
+    return bool(modality and separator and feature)
 
 
-def share_folds(
-    X: pd.DataFrame, y: np.ndarray, groups: Any, splits: list[Split]
-) -> list[EncodedFold]:
-    """Folds of data that need no encoder: rows of one frame."""
-    groups = _labelled(groups, X)
-    return [
-        EncodedFold(Rows(X, y, groups, train), Rows(X, y, groups, test))
-        for train, test in splits
+def named_blocks(X: Any, modalities: Any) -> pd.DataFrame:
+    """An encoded array or frame with the modalities' names before its columns."""
+    is_frame = isinstance(X, pd.DataFrame)
+    names = list(X.columns) if is_frame else None
+    x = np.asarray(X, dtype=np.float32)
+    layout = read_layout(x.shape[1], names, modalities)
+    if is_frame and modalities is None and NAMELESS not in layout.names:
+        return X
+    columns = [
+        f"{block.name}{SEPARATOR}{k}" for block in layout for k in range(block.width)
     ]
+    index = X.index if is_frame else None
+    return pd.DataFrame(x[:, layout.order], index=index, columns=columns, copy=False)
 
 
 def encode_folds(
-    steps: list[tuple[str, Any]],
-    X: Any,
-    y: np.ndarray,
-    groups: Any,
-    splits: list[Split],
-    modalities: Any,
-    n_jobs: int | None,
-) -> list[EncodedFold]:
-    """Fit the steps once a fold, on its training rows alone."""
-    return Parallel(n_jobs=n_jobs)(
-        delayed(_encode_fold)(steps, X, y, groups, train, test, modalities)
+    steps: list[Any], X: Any, y: np.ndarray, groups: Any, splits: Splits, n_jobs: Any
+) -> tuple[list[Fold], Heard]:
+    """Fit the steps before the head on each fold's training rows, once.
+
+    The encoded rows of all folds are kept: every row as often as there are folds.
+    """
+    parts = Parallel(n_jobs=n_jobs)(
+        delayed(hear)(
+            _encode,
+            [clone(step) for step in steps],
+            _safe_indexing(X, train),
+            y[train],
+            _safe_indexing(X, test),
+            y[test],
+            cut_groups(groups, train, len(y)),
+        )
         for train, test in splits
     )
+    return [fold for fold, _ in parts], [said for _, heard in parts for said in heard]
 
 
-def _encode_fold(
-    steps: list[tuple[str, Any]],
-    X: Any,
-    y: np.ndarray,
-    groups: Any,
-    train: np.ndarray,
-    test: np.ndarray,
-    modalities: Any,
-) -> EncodedFold:
-    fit_X, score_X = _safe_indexing(X, train), _safe_indexing(X, test)
-    fit_y, fit_groups = y[train], _labelled(cut_groups(groups, train, len(y)), fit_X)
-    for name, step in steps:
-        if step is None or isinstance(step, str):  # "passthrough"
-            continue
-        step = clone(step)
+def _encode(
+    steps: list[Any], train: Any, y_train: Any, test: Any, y_test: Any, groups: Any
+) -> Fold:
+    if groups is not None and hasattr(train, "index"):
+        # a sampler changes the rows, not their labels
+        groups = pd.Series(np.asarray(groups), index=train.index)
+    for step in steps:
         if hasattr(step, "fit_resample"):
-            fit_X, fit_y = step.fit_resample(fit_X, fit_y)
-            continue
-        params, _ = fit_params(step, f"the step {name!r}", None, fit_groups)
-        fit_X = step.fit_transform(fit_X, fit_y, **params)
-        score_X = step.transform(score_X)
-    return EncodedFold(
-        Rows(as_frame(fit_X, modalities), np.asarray(fit_y), fit_groups),
-        Rows(as_frame(score_X, modalities), y[test], None),
-    )
+            train, y_train = step.fit_resample(train, y_train)
+        elif hasattr(step, "fit_transform"):
+            train, test = step.fit_transform(train, y_train), step.transform(test)
+        else:
+            train, test = (
+                step.fit(train, y_train).transform(train),
+                step.transform(test),
+            )
+    return Fold(_as_frame(train), np.asarray(y_train), _as_frame(test), y_test, groups)
 
 
-def _labelled(groups: Any, X: Any) -> Any:
-    """Groups by label, so that they still fit after a sampler."""
-    if groups is None or isinstance(groups, pd.Series):
-        return groups
-    if not isinstance(X, pd.DataFrame):
-        return np.asarray(groups)
-    return pd.Series(np.asarray(groups), index=X.index)
+def _as_frame(X: Any) -> pd.DataFrame:
+    return X if isinstance(X, pd.DataFrame) else named_blocks(X, None)
+
+
+def default_steps() -> list[Any]:
+    """What encodes a raw frame of those who name nothing."""
+    return [ModalityTransformer()]

@@ -1,132 +1,170 @@
-"""Fit and score every candidate in every fold, and tell how far it is."""
+"""One candidate on one fold, and all of them with progress."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn import config_context
+import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import Pipeline
-from sklearn.utils.parallel import Parallel, delayed
 
 from skmultimodal.fusion.decision_level._metadata import fit_params
 from skmultimodal.model_selection._candidates import Candidate
-from skmultimodal.model_selection._encoded_folds import EncodedFold
-
-RAISE = "raise"
-Scorer = Callable[[Any, Any, Any], float]
+from skmultimodal.model_selection._encoded_folds import Fold
+from skmultimodal.model_selection._heard import Heard, hear, warn_once
 
 
 @dataclass
 class Trial:
-    """One candidate in one fold."""
+    """What came of one candidate on one fold."""
 
+    candidate: int
+    fold: int
     score: float = np.nan
     fit_seconds: float = np.nan
     predict_seconds: float = np.nan
     n_parameters: float = np.nan
-    failure: str | None = None
-
-
-def run_trial(
-    candidate: Candidate, fold: EncodedFold, scorer: Scorer, error_score: Any
-) -> Trial:
-    """Fit on the training rows, score by the test rows."""
-    trial = Trial()
-    try:
-        estimator = clone(candidate.estimator)
-        X, y, groups = fold.train.cut()
-        params, routed = fit_params(estimator, candidate.label, None, groups)
-        start = time.perf_counter()
-        with config_context(enable_metadata_routing=routed):
-            estimator.fit(X, y, **params)
-        trial.fit_seconds = time.perf_counter() - start
-        trial.n_parameters = count_parameters(estimator)
-        X, y, _ = fold.test.cut()
-        start = time.perf_counter()
-        trial.score = float(scorer(estimator, X, y))
-        trial.predict_seconds = time.perf_counter() - start
-        if np.isnan(trial.score):
-            trial.failure = "the score is NaN"
-    except Exception as error:
-        if error_score == RAISE:
-            raise
-        trial.failure = f"{type(error).__name__}: {error}"
-    if trial.failure is not None:
-        trial.score = float(error_score) if error_score != RAISE else np.nan
-    return trial
-
-
-def count_parameters(estimator: Any) -> float:
-    """Weights of a head's net, also at the end of a pipeline; NaN of anything else."""
-    if isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    module = getattr(estimator, "module_", None)
-    if module is None:
-        return np.nan
-    return float(sum(weight.numel() for weight in module.parameters()))
+    error: Exception | None = None
+    heard: Heard = field(default_factory=list)
 
 
 def run_trials(
     candidates: list[Candidate],
-    folds: list[EncodedFold],
-    scorer: Scorer,
+    folds: Sequence[Fold],
+    scorer: Any,
+    *,
     error_score: Any,
-    n_jobs: int | None,
+    n_jobs: Any,
     verbose: int,
-) -> list[list[Trial]]:
-    """A list of candidates of a list of folds; a line a candidate when it is done."""
-    places = [(c, f) for c in range(len(candidates)) for f in range(len(folds))]
-    jobs = (
-        delayed(_placed)(c, f, candidates[c], folds[f], scorer, error_score)
-        for c, f in places
-    )
-    found: list[dict[int, Trial]] = [{} for _ in candidates]
-    n_done = 0
-    for c, f, trial in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(jobs):
-        found[c][f] = trial
-        if verbose > 1:
-            _say(f"{candidates[c].label}, fold {f}: {trial.score:.4f}")
-        if len(found[c]) == len(folds):
-            n_done += 1
-            trials = [found[c][k] for k in range(len(folds))]
-            _warn_of_failures(candidates[c], trials)
+) -> pd.DataFrame:
+    """A row a candidate: level, mean, sd, seconds, parameters and the folds' scores."""
+
+    def tasks() -> Iterator[Any]:
+        for number, candidate in enumerate(candidates):
+            for k in range(len(folds)):
+                part = folds[k].only(candidate.modality)
+                yield delayed(_attempt)(number, k, candidate.estimator, part, scorer)
+
+    done: list[list[Trial]] = [[] for _ in candidates]
+    finished = 0
+    parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
+    for trial in parallel(tasks()):
+        if trial.error is not None:
+            if isinstance(error_score, str):
+                raise trial.error
+            trial.score = float(error_score)
+        done[trial.candidate].append(trial)
+        if len(done[trial.candidate]) == len(folds):
+            finished += 1
             if verbose:
-                _say(f"{n_done}/{len(candidates)} {_describe(candidates[c], trials)}")
-    return [[trials[f] for f in range(len(folds))] for trials in found]
+                label = candidates[trial.candidate].label
+                line = _progress(label, done[trial.candidate])
+                print(f"[{finished}/{len(candidates)}] {line}", flush=True)
+    _report(candidates, done)
+    rows = {c.label: _row(c, trials) for c, trials in zip(candidates, done)}
+    results = pd.DataFrame.from_dict(rows, orient="index")
+    results.index.name = "candidate"
+    return results
 
 
-def _placed(c: int, f: int, *args: Any) -> tuple[int, int, Trial]:
-    return c, f, run_trial(*args)
+def _attempt(
+    candidate: int, fold: int, estimator: Any, part: Fold, scorer: Any
+) -> Trial:
+    trial = Trial(candidate, fold)
+    _, trial.heard = hear(_try, trial, clone(estimator), part, scorer)
+    return trial
 
 
-def _say(line: str) -> None:
-    print(f"[compare_fusions] {line}", flush=True)
+def _try(trial: Trial, estimator: Any, part: Fold, scorer: Any) -> None:
+    try:
+        if not part.X_train.shape[1]:
+            raise ValueError("No training row of the fold has the modality.")
+        given, _ = fit_params(estimator, "the fold", None, part.groups)
+        start = time.perf_counter()
+        estimator.fit(part.X_train, part.y_train, **given)
+        trial.fit_seconds = time.perf_counter() - start
+        trial.n_parameters = count_parameters(estimator)
+        start = time.perf_counter()
+        score = scorer(estimator, part.X_test, part.y_test)
+        trial.predict_seconds = time.perf_counter() - start
+        if not isinstance(score, Real):
+            raise ValueError(f"scoring gave {score!r:.80}; expected one number.")
+        trial.score = float(score)
+    except Exception as error:
+        trial.error = error
 
 
-def _describe(candidate: Candidate, trials: list[Trial]) -> str:
+def count_parameters(estimator: Any) -> float:
+    """Weights of a head's net; NaN of what has none."""
+    if isinstance(estimator, Pipeline):
+        return count_parameters(estimator[-1])
+    module = getattr(estimator, "module_", None)
+    if not hasattr(module, "parameters"):
+        return np.nan
+    return float(sum(weights.numel() for weights in module.parameters()))
+
+
+def _progress(label: str, trials: list[Trial]) -> str:
     scores = np.array([trial.score for trial in trials])
-    line = f"{candidate.label}: {scores.mean():.4f}"
-    if len(scores) > 1:
-        line += f" ± {scores.std(ddof=1):.4f}"
-    fit = np.mean([trial.fit_seconds for trial in trials])
-    return f"{line}, fit {fit:.1f} s a fold"
+    seconds = np.nansum([(t.fit_seconds, t.predict_seconds) for t in trials])
+    spread = scores.std(ddof=1) if len(scores) > 1 else np.nan
+    return f"{label:<28} {scores.mean():.4f} ± {spread:.4f}  {seconds:.1f} s"
 
 
-def _warn_of_failures(candidate: Candidate, trials: list[Trial]) -> None:
-    failed = [k for k, trial in enumerate(trials) if trial.failure is not None]
-    if not failed:
-        return
-    where = ", ".join(map(str, failed))
-    warnings.warn(
-        f"{candidate.label!r} failed in fold {where} of {len(trials)}, which counts as "
-        f"score {trials[failed[0]].score} there. {trials[failed[0]].failure}",
-        FitFailedWarning,
+def _row(candidate: Candidate, trials: list[Trial]) -> dict[str, Any]:
+    trials = sorted(trials, key=lambda trial: trial.fold)
+    scores = np.array([trial.score for trial in trials])
+
+    def median(name: str) -> float:  # the first fit of a process takes longer
+        values = np.array([getattr(trial, name) for trial in trials])
+        known = values[np.isfinite(values)]
+        return float(np.median(known)) if len(known) else np.nan
+
+    return {
+        "level": candidate.level,
+        "mean": float(scores.mean()),
+        "sd": float(scores.std(ddof=1)) if len(scores) > 1 else np.nan,
+        "fit_seconds": median("fit_seconds"),
+        "predict_seconds": median("predict_seconds"),
+        "n_parameters": median("n_parameters"),
+        **{f"fold_{trial.fold}": trial.score for trial in trials},
+    }
+
+
+def _report(candidates: list[Candidate], done: list[list[Trial]]) -> None:
+    """Say what failed and what was warned of, once each."""
+    failed = [(c, t) for c, trials in zip(candidates, done) for t in trials if t.error]
+    if len(failed) == sum(map(len, done)):
+        error = failed[0][1].error
+        raise ValueError(
+            f"Every candidate failed on every fold, first {failed[0][0].label!r}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    for candidate, trials in zip(candidates, done):
+        broken = sorted((t for t in trials if t.error), key=lambda trial: trial.fold)
+        if broken:
+            which = ", ".join(str(trial.fold) for trial in broken)
+            error = broken[0].error
+            warnings.warn(
+                f"{candidate.label!r} failed on fold {which} of {len(trials)} and has "
+                f"the score {broken[0].score} there. {type(error).__name__}: {error}",
+                FitFailedWarning,
+                stacklevel=4,
+            )
+    warn_once(
+        (
+            (candidate.label, category, message)
+            for candidate, trials in zip(candidates, done)
+            for trial in trials
+            for category, message in trial.heard
+        ),
         stacklevel=4,
     )
