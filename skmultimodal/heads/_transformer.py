@@ -24,7 +24,7 @@ from skmultimodal._folds import draw_folds
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._classifier import FusionClassifier
 from skmultimodal.heads._inputs import BlockInputs
-from skmultimodal.heads._labelled import Labelled, read_labelled, take_rows
+from skmultimodal.heads._labelled import Labelled, read_labelled
 from skmultimodal.heads._network import Recipe
 from skmultimodal.heads._objectives import (
     ContrastiveRecipe,
@@ -75,7 +75,8 @@ class FusionTransformer(TransformerMixin, FusionHead):
         What the net is trained for.
     output : {{"fused", "per_modality"}}, default="fused"
         One block ``fused``, or a block for each modality, NaN where a row lacks it.
-        With "contrastive" both lie in the same space, of width `embed_dim`.
+        With "contrastive" both lie in the same space, of width `embed_dim`. It may be
+        set after `fit` too.
     task : {{"auto", "classification", "regression"}}, default="auto"
         What y is to the supervised objective; "auto" looks at it.
     cv : int, splitter, iterable or None, default=5
@@ -243,7 +244,6 @@ class FusionTransformer(TransformerMixin, FusionHead):
         elif y is None or _num_samples(y) == _num_samples(X):
             y = np.zeros(_num_samples(X))
         self._fit(X, y, sample_weight, None, None, groups)
-        self._name_columns(X)
         return self
 
     def fit_transform(
@@ -285,7 +285,7 @@ class FusionTransformer(TransformerMixin, FusionHead):
     ) -> np.ndarray:
         values = self._represent(X)  # unlabelled rows have taught the net nothing
         known = self._read_labelled(X, y, sample_weight, groups)
-        seen = values[known.rows]
+        seen, n_blocks = values[known.rows], len(self._blocks)
         folds = draw_folds(
             known.y,
             index=row_index(known.X),
@@ -298,7 +298,7 @@ class FusionTransformer(TransformerMixin, FusionHead):
         for train, test in folds:
             part = known.take(train)
             net = clone(self).fit(part.X, part.y, part.weight, groups=part.groups)
-            move = learn_map(net._represent(part.X), seen[train], self._n_blocks)
+            move = learn_map(net._represent(part.X), seen[train], n_blocks)
             out = known.take(test)
             values[out.rows] = move(net._represent(out.X))
         return values
@@ -314,14 +314,6 @@ class FusionTransformer(TransformerMixin, FusionHead):
             )
         numbers = self.task == "regression"
         return read_labelled(X, y, sample_weight, groups, numbers)
-
-    def _name_columns(self, X: Any) -> None:
-        names = self._recipe.layout.names
-        blocks = names if self.output == "per_modality" else ["fused"]
-        self._n_blocks = len(blocks)
-        few = take_rows(X, np.arange(min(2, _num_samples(X))))
-        width = self._represent(few).shape[1] // len(blocks)
-        self._names_out = [f"{m}__{k}" for m in blocks for k in range(width)]
 
     # Transforming ------------------------------------------------------------------
 
@@ -357,7 +349,15 @@ class FusionTransformer(TransformerMixin, FusionHead):
         """
         check_is_fitted(self)
         _check_feature_names_in(self, input_features, generate_names=False)
-        return np.array(self._names_out, dtype=object)
+        width = self._recipe.embed_dim
+        if self.output == "fused" and self.objective != "contrastive":
+            width = self.module_.fusion.d_out
+        names = [f"{m}__{k}" for m in self._blocks for k in range(width)]
+        return np.array(names, dtype=object)
+
+    @property
+    def _blocks(self) -> list[str]:
+        return self._recipe.layout.names if self.output == "per_modality" else ["fused"]
 
     def _represent(self, X: Any) -> np.ndarray:
         if self.output == "fused":
@@ -371,9 +371,8 @@ class FusionTransformer(TransformerMixin, FusionHead):
         if _get_output_config("transform", self)["dense"] != "default":
             return values
         if isinstance(X, pd.DataFrame):
-            return pd.DataFrame(
-                values, index=X.index, columns=self._names_out, copy=False
-            )
+            names = self.get_feature_names_out()
+            return pd.DataFrame(values, index=X.index, columns=names, copy=False)
         return values
 
     _is_auto = False  # there are no predictions to choose by
