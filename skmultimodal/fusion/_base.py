@@ -192,7 +192,8 @@ def make_fusion(fusion: Any) -> NeuralFusion:
         if fusion not in known:
             raise ValueError(
                 f"fusion={fusion!r} is not known. Known fusions: {sorted(known)}. Give "
-                "one of these names or a NeuralFusion such as BottleneckFusion()."
+                "one of these names, a NeuralFusion such as BottleneckFusion(), or, in "
+                "a classifier or regressor, 'auto'."
             )
         return known[fusion]()
     if isinstance(fusion, type) and issubclass(fusion, NeuralFusion):

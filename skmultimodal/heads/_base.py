@@ -19,7 +19,7 @@ from torch import Tensor
 from skmultimodal._layout import Layout, read_layout
 from skmultimodal._provenance import align_sample_weight
 from skmultimodal._splits import draw_validation
-from skmultimodal.fusion._base import AUTO, NeuralFusion, make_fusion
+from skmultimodal.fusion._base import AUTO, NeuralFusion, known_fusions, make_fusion
 from skmultimodal.heads._balance import BALANCES, make_balance
 from skmultimodal.heads._devices import choose_device
 from skmultimodal.heads._inputs import BlockInputs, holds_nan
@@ -337,9 +337,11 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             "Give a frame (pack makes one), or modalities={'text': slice(0, 384), ...}."
         )
         if few:
+            fit = [n for n, c in known_fusions().items() if c.min_modalities == 1]
             raise ValueError(
                 f"{fusion!r} needs at least {fusion.min_modalities} modalities, X has "
-                f"{len(layout)}: {layout.names}. " + (remedy if nameless else "")
+                f"{len(layout)}: {layout.names}. Fusions that take one: {fit}."
+                + (f" {remedy}" if nameless else "")
             )
         if nameless and self.modalities is None and holds_nan(x):
             warnings.warn(
