@@ -27,8 +27,9 @@ class EvidentialFusion(NeuralFusion):
     b = (b_1 b_2 + b_1 u_2 + b_2 u_1) / (1 - C) and u = u_1 u_2 / (1 - C) with the
     conflict C = Σ_{j≠k} b_1j b_2k, and so on for more. An absent modality has no
     evidence (u_m = 1) and changes nothing. Class probabilities are α / S, and
-    ``head.predict_uncertainty(X)`` gives u: near 1 where no modality has seen anything
-    like a row, or a row has none.
+    ``head.predict_uncertainty(X)`` gives u: 1 where a row has no modality, higher where
+    one is absent, where modalities disagree, and where the head is wrong. It is no
+    test for outliers: a row far beyond a class gets evidence for that class.
 
     The loss, of each modality's opinion and of the combined one, is the expected cross
     entropy ψ(S) - ψ(α_y), plus a Kullback-Leibler term that takes evidence for wrong
@@ -41,7 +42,10 @@ class EvidentialFusion(NeuralFusion):
         Whether all modalities together are one more view that gives evidence, so that
         what no modality tells alone can be learned.
     kl_weight : float, default=0.1
-        Weight of the Kullback-Leibler term once it is in.
+        Weight of the Kullback-Leibler term once it is in. The paper has 1, which makes
+        all rows more uncertain, strange ones most, and predictions a little worse: on
+        two noisy halves of scikit-learn's digits 0.871 right against 0.891, with errors
+        told from right rows equally well.
     annealing_epochs : int, default=10
         Epochs over which the term comes in.
 
