@@ -285,11 +285,11 @@ def _write_legend(ax: Any, rows: pd.DataFrame) -> None:
     name = "difference within noise"
     handles.append(Line2D([], [], color=GREY, lw=2, label=name, **style))
     figure = ax.get_figure(root=True)
-    below = ScaledTranslation(0, -40 / 72, figure.dpi_scale_trans)
+    below = ScaledTranslation(_FIT / 72, -40 / 72, figure.dpi_scale_trans)
     ax.legend(
         handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(0, 0),
+        loc="upper right",
+        bbox_to_anchor=(1, 0),
         bbox_transform=ax.transAxes + below,
         ncols=4,
         frameon=False,
