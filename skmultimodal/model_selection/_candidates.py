@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils._pprint import _changed_params
 
+from skmultimodal.compose import ModalitySelector
 from skmultimodal.fusion import (
     ModalityStackingClassifier,
     ModalityStackingRegressor,
@@ -135,8 +137,10 @@ def _asked(fusions: Any, question: Question) -> list[Candidate]:
 
 
 def _everything(question: Question) -> list[Candidate]:
-    """All that suit y and the number of modalities."""
+    """All that suit y and the number of modalities; one cannot be fused."""
     n_modalities = len(question.modalities)
+    if n_modalities < 2:
+        return []
     names = [
         name
         for name, cls in known_fusions().items()
@@ -154,7 +158,15 @@ def _everything(question: Question) -> list[Candidate]:
 
 
 def _closed_forms() -> dict[str, type[ClosedFormFusion]]:
-    return {fusion_name(cls): cls for cls in ClosedFormFusion.__subclasses__()}
+    """Every closed form there is by name, a user's own included."""
+    found: dict[str, Any] = {}
+    stack: list[Any] = [ClosedFormFusion]
+    while stack:
+        for cls in stack.pop().__subclasses__():
+            stack.append(cls)
+            if not inspect.isabstract(cls):
+                found[fusion_name(cls)] = cls
+    return dict(sorted(found.items()))
 
 
 def _candidate(fusion: Any, question: Question, label: str | None = None) -> Candidate:
@@ -171,7 +183,9 @@ def _candidate(fusion: Any, question: Question, label: str | None = None) -> Can
         head = question.with_fusion(fusion)
         return Candidate(label or _describe(fusion), fusion.level, head)
     if hasattr(fusion, "fit") and hasattr(fusion, "predict"):
-        return Candidate(label or _describe(fusion), level_of(fusion), clone(fusion))
+        label = label or _describe(fusion)
+        _refuse_other_kind(fusion, question, label)
+        return Candidate(label, level_of(fusion), clone(fusion))
     if hasattr(fusion, "fit") and hasattr(fusion, "transform"):
         label = label or _describe(fusion)
         return Candidate(label, level_of(fusion), question.behind(fusion))
@@ -179,6 +193,17 @@ def _candidate(fusion: Any, question: Question, label: str | None = None) -> Can
         f"fusions has {fusion!r:.80}, which is neither the name of a fusion, a "
         "NeuralFusion, a transformer nor an estimator."
     )
+
+
+def _refuse_other_kind(estimator: Any, question: Question, label: str) -> None:
+    numbers = question.kind == "numbers"
+    if is_classifier(estimator) if numbers else is_regressor(estimator):
+        what = "classifier" if numbers else "regressor"
+        raise ValueError(
+            f"fusions has {label!r}, a {what}, but the comparison is one of "
+            f"{'regressors' if numbers else 'classifiers'}. Leave it out, or give "
+            "estimator=FusionClassifier() or FusionRegressor() to say what y is."
+        )
 
 
 def _by_name(name: str, question: Question, label: str) -> Candidate:
@@ -202,6 +227,10 @@ def _by_name(name: str, question: Question, label: str) -> Candidate:
 
 def level_of(estimator: Any) -> str:
     """Where an estimator fuses; one that knows nothing of it, on the features."""
+    if isinstance(estimator, ModalitySelector):
+        names = estimator.modalities
+        one = isinstance(names, str) or (names is not None and len(names) == 1)
+        return "single" if one else "feature"
     if isinstance(estimator, Pipeline):
         levels = [level_of(step) for _, step in estimator.steps]
         return next((level for level in levels if level != "feature"), "feature")
@@ -226,3 +255,16 @@ def _describe(fusion: Any) -> str:
         return " + ".join(_describe(step) for _, step in fusion.steps)
     changed = ", ".join(f"{k}={v!r}" for k, v in _changed_params(fusion).items())
     return f"{name}({' '.join(changed.split())})" if changed else name
+
+
+def seeded(estimator: Any, seed: int | None, *, overrule: bool = True) -> Any:
+    """A clone with the seed as every `random_state`, or as those that are None."""
+    estimator = clone(estimator)
+    if seed is None:
+        return estimator
+    names = [
+        name
+        for name, value in estimator.get_params().items()
+        if name.rpartition("__")[2] == "random_state" and (overrule or value is None)
+    ]
+    return estimator.set_params(**dict.fromkeys(names, seed))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from sklearn.base import BaseEstimator, clone, is_regressor
+from sklearn.base import clone, is_regressor
 from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, check_random_state
@@ -20,10 +22,11 @@ from skmultimodal._folds import draw_folds
 from skmultimodal.compose import ModalityTransformer
 from skmultimodal.heads import FusionClassifier, FusionRegressor
 from skmultimodal.heads._base import FusionHead
+from skmultimodal.heads._reading import refuse_missing_targets
 from skmultimodal.model_selection._candidates import (
-    Candidate,
     Question,
     list_candidates,
+    seeded,
 )
 from skmultimodal.model_selection._differences import (
     add_differences,
@@ -106,11 +109,12 @@ def compare_fusions(
         Number of processes; a task is one candidate on one fold.
     random_state : int, RandomState or None, default=None
         Seed of the folds. Unless None, it also sets every `random_state` of the
-        candidates.
+        candidates, and those of encoders that have none.
     error_score : "raise" or float, default=nan
         Score of a candidate on a fold where it fails, with a warning that names both.
     verbose : int, default=0
-        Whether to print a line a candidate as it finishes, and the summary.
+        1 prints a line a candidate as it finishes, and the summary; 2 also a line a
+        fold.
 
     Returns
     -------
@@ -135,17 +139,27 @@ def compare_fusions(
 
         ``attrs["summary"]`` says in words whether fusion beat the best single
         modality; :func:`summarize_comparison` says it again of some of the rows.
-        ``attrs["scoring"]`` names the score.
+        ``attrs["scoring"]`` names the score, ``attrs["best_single"]`` the best single
+        modality.
 
     Raises
     ------
     ValueError
-        If a fusion is not known or none is asked for, X is empty, or everything fails.
+        If a fusion is not known or none is asked for, a label is there twice, y has
+        missing values or does not suit `estimator`, the folds cannot be drawn, or
+        everything fails.
     TypeError
         If `estimator` is neither a head nor a Pipeline that ends in one.
 
+    Warns
+    -----
+    FitFailedWarning
+        If a candidate fails on a fold. Other warnings are given once, with the names
+        of the candidates that they come from.
+
     See Also
     --------
+    summarize_comparison : The summary once more, of some rows of the table.
     skmultimodal.inspection.FusionComparisonDisplay : The table as a picture.
     skmultimodal.heads.FusionClassifier : With ``fusion="auto"`` it chooses by itself.
 
@@ -186,6 +200,7 @@ def compare_fusions(
     X = to_pandas(X)
     X = X if isinstance(X, pd.DataFrame) else np.asarray(X)
     check_consistent_length(X, y)
+    refuse_missing_targets(y)
     steps, head = _read_estimator(estimator, X, y)
     kind = _read_kind(head, y)
     seed = _draw_seed(random_state)
@@ -200,8 +215,15 @@ def compare_fusions(
     )
     folds: EncodedFolds | list[Fold]
     if steps:
-        folds, heard = encode_folds(steps, X, y, groups, splits, n_jobs)
+        start = time.perf_counter()
+        steps = [seeded(step, seed, overrule=False) for step in steps]
+        folds, heard = encode_folds(
+            steps, X, y, groups, splits, head.modalities, n_jobs
+        )
         warn_once((("encoders", *said) for said in heard), stacklevel=3)
+        if verbose:
+            seconds = time.perf_counter() - start
+            print(f"{len(folds)} folds encoded in {seconds:.1f} s", flush=True)
         names = list(dict.fromkeys(m for fold in folds for m in fold.modalities))
     else:
         X = named_blocks(X, head.modalities)
@@ -209,7 +231,10 @@ def compare_fusions(
         names = folds[0].modalities
     head = clone(head).set_params(modalities=None)
     question = Question(kind, head, names, len(y))
-    candidates = [_seeded(c, seed) for c in list_candidates(fusions, question)]
+    candidates = [
+        replace(c, estimator=seeded(c.estimator, seed))
+        for c in list_candidates(fusions, question)
+    ]
     results = run_trials(
         candidates,
         folds,
@@ -267,7 +292,13 @@ def _is_number(y: np.ndarray) -> bool:
 def _read_kind(head: Any, y: np.ndarray) -> str:
     if is_regressor(head):
         return "numbers"
-    return "labels" if type_of_target(y) == "multilabel-indicator" else "classes"
+    found = type_of_target(y)
+    if found.startswith("continuous"):
+        raise ValueError(
+            f"y holds numbers that are no classes ({found}), but estimator is a "
+            f"{type(head).__name__}. Give estimator=FusionRegressor()."
+        )
+    return "labels" if found == "multilabel-indicator" else "classes"
 
 
 def _strata(y: np.ndarray, kind: str) -> np.ndarray:
@@ -281,18 +312,6 @@ def _draw_seed(random_state: Any) -> int | None:
     if random_state is None or isinstance(random_state, Integral):
         return random_state if random_state is None else int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
-
-
-def _seeded(candidate: Candidate, seed: int | None) -> Candidate:
-    estimator: BaseEstimator = clone(candidate.estimator)
-    if seed is not None:
-        names = [
-            name
-            for name in estimator.get_params()
-            if name == "random_state" or name.endswith("__random_state")
-        ]
-        estimator.set_params(**dict.fromkeys(names, seed))
-    return Candidate(candidate.label, candidate.level, estimator, candidate.modality)
 
 
 def _one_score(scoring: Any, kind: str) -> Any:

@@ -35,6 +35,9 @@ def fold_columns(results: pd.DataFrame) -> list[str]:
 def best_single(results: pd.DataFrame) -> Any:
     """Label of the best single modality; None where none has a score."""
     means = results.loc[results["level"] == "single", "mean"].dropna()
+    known = results.attrs.get("best_single")  # of several that are equal
+    if known in means.index:
+        return known
     return means.idxmax() if len(means) else None
 
 
@@ -50,6 +53,7 @@ def add_differences(results: pd.DataFrame, test_share: float) -> pd.DataFrame:
     place = results.columns.get_loc("sd") + 1
     for column, name in enumerate(("difference", "low", "high")):
         results.insert(place + column, name, found[:, column])
+    results.attrs["best_single"] = reference
     return results
 
 
@@ -60,7 +64,8 @@ def summarize_comparison(results: pd.DataFrame) -> str:
     ----------
     results : DataFrame
         What :func:`compare_fusions` gave; rows may have been sorted or dropped since,
-        or the table may have been read from a file.
+        or the table may have been read from a file. The best single modality must
+        still be there.
 
     Returns
     -------
@@ -70,7 +75,7 @@ def summarize_comparison(results: pd.DataFrame) -> str:
     Raises
     ------
     ValueError
-        If columns of the table are missing.
+        If columns of the table are missing, or the row of the best single modality.
 
     Notes
     -----
@@ -107,21 +112,25 @@ def summarize_comparison(results: pd.DataFrame) -> str:
 def _sentences(results: pd.DataFrame) -> list[str]:
     scoring = results.attrs.get("scoring", "score")
     singles = results[results["level"] == "single"]
-    fusions = results[results["level"] != "single"].dropna(subset="mean")
+    others = results[results["level"] != "single"]
+    fusions = _best_first(others.dropna(subset="mean"))
     reference = best_single(results)
     if reference is None:
         return ["No single modality has a score: there is nothing to compare with."]
-    against = (
-        f"the best single modality ({reference}, {scoring} {singles['mean'].max():.4g})"
-    )
+    if results.loc[reference, "difference"] != 0:
+        raise ValueError(
+            "results has lost the row of the best single modality, to which all "
+            "differences refer. Leave it in."
+        )
+    best = f"{reference}, {scoring} {singles['mean'].max():.4g}"
     said = []
     if results.attrs.get("n_modalities") == 1:
         said.append("X has one modality only: there is nothing to fuse.")
     if not len(fusions):
-        return [*said, f"No fusion has a score to stand beside {against}."]
+        return [*said, f"No fusion has a score; the best single modality is {best}."]
     better = fusions[fusions["low"] > 0]
     worse = fusions[fusions["high"] < 0]
-    top = (better if len(better) else fusions)["mean"].idxmax()
+    top = (better if len(better) else fusions).index[0]
     row = fusions.loc[top]
     above = "above" if row["difference"] >= 0 else "below"
     interval = f"95 % interval {row['low']:+.4g} to {row['high']:+.4g}"
@@ -133,19 +142,32 @@ def _sentences(results: pd.DataFrame) -> list[str]:
         said.append("No fusion beats the best single modality beyond noise.")
     said.append(
         f"{top}, {scoring} {row['mean']:.4g}, is {abs(row['difference']):.4g} {above} "
-        f"{against}; {interval}."
+        f"the best single modality ({best}); {interval}."
     )
     if len(fusions) > 1:
         said.append(
             f"Of {len(fusions)} fusions, {len(better)} are better beyond noise, "
             f"{len(worse)} worse."
         )
+    failed = others.index.difference(fusions.index, sort=False)
+    if len(failed):
+        said.append(f"Failed: {', '.join(map(str, failed))}.")
     if len(better) and _for_all(row, len(fusions), results) <= 0:
         said.append(
             f"With {len(fusions)} tried, that may still be luck: the interval that "
             "holds for all of them at once contains zero. Confirm it on new rows."
         )
     return said
+
+
+def _best_first(fusions: pd.DataFrame) -> pd.DataFrame:
+    """In one order, however the rows stood before."""
+    names = fusions.index.map(str)
+    keys = fusions[["mean", "low"]].assign(name=names)
+    order = keys.reset_index(drop=True).sort_values(
+        ["mean", "low", "name"], ascending=[False, False, True]
+    )
+    return fusions.iloc[order.index]
 
 
 def _for_all(row: pd.Series, n_fusions: int, results: pd.DataFrame) -> float:

@@ -8,13 +8,15 @@ from typing import Any, overload
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils import _safe_indexing
+from sklearn.utils.parallel import Parallel, delayed
 
+from skmultimodal._cells import to_pandas
 from skmultimodal._layout import NAMELESS, SEPARATOR, read_layout
 from skmultimodal.compose import ModalityTransformer
-from skmultimodal.fusion.decision_level._metadata import cut_groups
+from skmultimodal.fusion.decision_level._metadata import cut_groups, fit_params
 from skmultimodal.model_selection._heard import Heard, hear
 
 Splits = list[tuple[np.ndarray, np.ndarray]]
@@ -104,11 +106,18 @@ def named_blocks(X: Any, modalities: Any) -> pd.DataFrame:
 
 
 def encode_folds(
-    steps: list[Any], X: Any, y: np.ndarray, groups: Any, splits: Splits, n_jobs: Any
+    steps: list[Any],
+    X: Any,
+    y: np.ndarray,
+    groups: Any,
+    splits: Splits,
+    modalities: Any,
+    n_jobs: Any,
 ) -> tuple[list[Fold], Heard]:
     """Fit the steps before the head on each fold's training rows, once.
 
     The encoded rows of all folds are kept: every row as often as there are folds.
+    `modalities` are the head's, for steps that give arrays.
     """
     parts = Parallel(n_jobs=n_jobs)(
         delayed(hear)(
@@ -119,6 +128,7 @@ def encode_folds(
             _safe_indexing(X, test),
             y[test],
             cut_groups(groups, train, len(y)),
+            modalities,
         )
         for train, test in splits
     )
@@ -126,7 +136,13 @@ def encode_folds(
 
 
 def _encode(
-    steps: list[Any], train: Any, y_train: Any, test: Any, y_test: Any, groups: Any
+    steps: list[Any],
+    train: Any,
+    y_train: Any,
+    test: Any,
+    y_test: Any,
+    groups: Any,
+    modalities: Any,
 ) -> Fold:
     if groups is not None and hasattr(train, "index"):
         # a sampler changes the rows, not their labels
@@ -134,18 +150,13 @@ def _encode(
     for step in steps:
         if hasattr(step, "fit_resample"):
             train, y_train = step.fit_resample(train, y_train)
-        elif hasattr(step, "fit_transform"):
-            train, test = step.fit_transform(train, y_train), step.transform(test)
-        else:
-            train, test = (
-                step.fit(train, y_train).transform(train),
-                step.transform(test),
-            )
-    return Fold(_as_frame(train), np.asarray(y_train), _as_frame(test), y_test, groups)
-
-
-def _as_frame(X: Any) -> pd.DataFrame:
-    return X if isinstance(X, pd.DataFrame) else named_blocks(X, None)
+            continue
+        params, routed = fit_params(step, "an encoder", None, groups)
+        with config_context(enable_metadata_routing=routed):
+            train = step.fit_transform(train, y_train, **params)
+        test = step.transform(test)
+    train, test = (named_blocks(to_pandas(part), modalities) for part in (train, test))
+    return Fold(train, np.asarray(y_train), test, y_test, groups)
 
 
 def default_steps() -> list[Any]:

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
 
 from skmultimodal.fusion.decision_level._metadata import fit_params
 from skmultimodal.model_selection._candidates import Candidate
@@ -32,7 +33,7 @@ class Trial:
     fit_seconds: float = np.nan
     predict_seconds: float = np.nan
     n_parameters: float = np.nan
-    error: Exception | None = None
+    failure: str | None = None
     heard: Heard = field(default_factory=list)
 
 
@@ -51,16 +52,18 @@ def run_trials(
         for number, candidate in enumerate(candidates):
             for k in range(len(folds)):
                 part = folds[k].only(candidate.modality)
-                yield delayed(_attempt)(number, k, candidate.estimator, part, scorer)
+                trial = Trial(number, k)
+                yield delayed(_attempt)(
+                    trial, candidate.estimator, part, scorer, error_score
+                )
 
     done: list[list[Trial]] = [[] for _ in candidates]
     finished = 0
     parallel = Parallel(n_jobs=n_jobs, return_as="generator_unordered")
     for trial in parallel(tasks()):
-        if trial.error is not None:
-            if isinstance(error_score, str):
-                raise trial.error
-            trial.score = float(error_score)
+        if verbose > 1:
+            label = candidates[trial.candidate].label
+            print(f"{label}, fold {trial.fold}: {trial.score:.4f}", flush=True)
         done[trial.candidate].append(trial)
         if len(done[trial.candidate]) == len(folds):
             finished += 1
@@ -76,38 +79,41 @@ def run_trials(
 
 
 def _attempt(
-    candidate: int, fold: int, estimator: Any, part: Fold, scorer: Any
+    trial: Trial, estimator: Any, part: Fold, scorer: Any, error_score: Any
 ) -> Trial:
-    trial = Trial(candidate, fold)
-    _, trial.heard = hear(_try, trial, clone(estimator), part, scorer)
+    try:
+        _, trial.heard = hear(_fit_and_score, trial, clone(estimator), part, scorer)
+    except Exception as error:
+        if isinstance(error_score, str):
+            raise
+        trial.failure = f"{type(error).__name__}: {error}"
+        trial.score = float(error_score)
     return trial
 
 
-def _try(trial: Trial, estimator: Any, part: Fold, scorer: Any) -> None:
-    try:
-        if not part.X_train.shape[1]:
-            raise ValueError("No training row of the fold has the modality.")
-        given, _ = fit_params(estimator, "the fold", None, part.groups)
-        start = time.perf_counter()
-        estimator.fit(part.X_train, part.y_train, **given)
-        trial.fit_seconds = time.perf_counter() - start
-        trial.n_parameters = count_parameters(estimator)
-        start = time.perf_counter()
-        score = scorer(estimator, part.X_test, part.y_test)
-        trial.predict_seconds = time.perf_counter() - start
-        if not isinstance(score, Real):
-            raise ValueError(f"scoring gave {score!r:.80}; expected one number.")
-        trial.score = float(score)
-    except Exception as error:
-        trial.error = error
+def _fit_and_score(trial: Trial, estimator: Any, part: Fold, scorer: Any) -> None:
+    if not part.X_train.shape[1]:
+        raise ValueError("No training row of the fold has the modality.")
+    params, routed = fit_params(estimator, "the fold", None, part.groups)
+    start = time.perf_counter()
+    with config_context(enable_metadata_routing=routed):
+        estimator.fit(part.X_train, part.y_train, **params)
+    trial.fit_seconds = time.perf_counter() - start
+    trial.n_parameters = count_parameters(estimator)
+    start = time.perf_counter()
+    score = scorer(estimator, part.X_test, part.y_test)
+    trial.predict_seconds = time.perf_counter() - start
+    if not isinstance(score, Real) or np.isnan(float(score)):
+        raise ValueError(f"scoring gave {score!r:.80}; expected one number.")
+    trial.score = float(score)
 
 
 def count_parameters(estimator: Any) -> float:
     """Weights of a head's net; NaN of what has none."""
     if isinstance(estimator, Pipeline):
         return count_parameters(estimator[-1])
-    module = getattr(estimator, "module_", None)
-    if not hasattr(module, "parameters"):
+    module: Any = getattr(estimator, "module_", None)
+    if module is None:
         return np.nan
     return float(sum(weights.numel() for weights in module.parameters()))
 
@@ -141,21 +147,19 @@ def _row(candidate: Candidate, trials: list[Trial]) -> dict[str, Any]:
 
 def _report(candidates: list[Candidate], done: list[list[Trial]]) -> None:
     """Say what failed and what was warned of, once each."""
-    failed = [(c, t) for c, trials in zip(candidates, done) for t in trials if t.error]
-    if len(failed) == sum(map(len, done)):
-        error = failed[0][1].error
+    failures = [trial.failure for trials in done for trial in trials]
+    if all(failures):
         raise ValueError(
-            f"Every candidate failed on every fold, first {failed[0][0].label!r}: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+            f"Every candidate failed on every fold, {candidates[0].label!r} with "
+            f"{failures[0]}"
+        )
     for candidate, trials in zip(candidates, done):
-        broken = sorted((t for t in trials if t.error), key=lambda trial: trial.fold)
+        broken = sorted((t for t in trials if t.failure), key=lambda trial: trial.fold)
         if broken:
             which = ", ".join(str(trial.fold) for trial in broken)
-            error = broken[0].error
             warnings.warn(
                 f"{candidate.label!r} failed on fold {which} of {len(trials)} and has "
-                f"the score {broken[0].score} there. {type(error).__name__}: {error}",
+                f"the score {broken[0].score} there. {broken[0].failure}",
                 FitFailedWarning,
                 stacklevel=4,
             )
