@@ -4,7 +4,7 @@ Encoders are fitted once a set on the training part. Every single modality, the 
 level, every fusion with its defaults and ``fusion="auto"`` are then fitted once a seed
 and scored on the test part (closed forms have a logistic or ridge regression behind
 them). Before any test row is looked at, ``compare_fusions`` picks a fusion on folds of
-the training part ("picked"; at most 6,000 training rows, by group); "auto" picks by
+the training part ("picked"; at most 4,000 training rows, by group); "auto" picks by
 itself. Standard errors: bootstrap over test rows, of differences pairwise, averaged
 over seeds. Peers' scores come from the anchors beside the data. Sets with fewer than
 600 test rows are also split anew ten times, with a peer (logistic or ridge regression
@@ -63,7 +63,7 @@ METRICS = {
     "r2_log": r2_score,
 }
 SCORING = {"accuracy": "accuracy", "macro_f1": "f1_macro", "r2_log": "r2"}
-PICK_ROWS = 6_000
+PICK_ROWS = 4_000
 FEW_TEST_ROWS = 600
 PARTS = RESULTS / "fusions"
 
