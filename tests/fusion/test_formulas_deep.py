@@ -284,10 +284,12 @@ def test_low_rank_tensor(rank):
 def test_full_tensor():
     module = build(LowRankTensorFusion(rank=None))
     weights = numbers(module.output.weight).reshape(D, D + 1, D + 1, D + 1)
+    weights = weights / (D + 1) ** 1.5  # one over the root of the number of products
 
     def formula(z, here):
         text, image, audio = (np.append(pool(z[m], here[m]), 1) for m in z)
-        return np.einsum("oijk,i,j,k->o", weights, text, image, audio)
+        products = np.einsum("oijk,i,j,k->o", weights, text, image, audio)
+        return products + numbers(module.output.bias)
 
     check(module, formula)
 
@@ -327,9 +329,22 @@ class TestSizeOfTheFullTensor:
 
     def test_the_largest_there_is(self):
         spec, two = LowRankTensorFusion(rank=None), dict.fromkeys("ab", 1)
-        assert spec.build(two, 255, 0.0).output.in_features == 65_536
+        assert spec.build(two, 255, 0.0).output.weight.shape == (255, 65_536)
         with pytest.raises(ValueError, match=r"257\^2 = 66,049"):
             spec.build(two, 256, 0.0)
+
+    def test_a_step_of_training_moves_it_no_more_than_its_size(self):
+        """Thousands of products, all moved at once, must not sum up to a leap."""
+        module = fresh(LowRankTensorFusion(rank=None), dict.fromkeys("ab", 1), d=64)
+        generator = torch.Generator().manual_seed(0)
+        z = {m: torch.randn(1, 1, 64, generator=generator) for m in "ab"}
+        here = {m: torch.ones(1, 1, dtype=torch.bool) for m in "ab"}
+        optimizer = torch.optim.AdamW(module.parameters(), lr=1e-2)
+        before = module(z, here).fused
+        before.sum().backward()
+        optimizer.step()
+        moved = (module(z, here).fused - before).abs()
+        assert 0.01 < moved.max() < 1
 
     def test_learns_where_it_fits(self):
         X, y = two_pairs(400)
@@ -398,7 +413,7 @@ def test_parameters_as_documented(n_modalities):
     low_rank = count(LowRankTensorFusion(rank=5), m)
     assert low_rank == pytest.approx(5 * m * d**2, rel=0.05)
     if m == 2:
-        assert count(LowRankTensorFusion(rank=None), m) == (d + 1) ** 2 * d
+        assert count(LowRankTensorFusion(rank=None), m) == (d + 1) ** 2 * d + d
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from skmultimodal.fusion._base import FusionModule, FusionOutput, NeuralFusion
-from skmultimodal.nn import PerModality, pool_tokens
+from skmultimodal.nn import PerModality, ScaledLinear, pool_tokens
 
 MOST_PRODUCTS = 2**16  # numbers a row in the full tensor
 
@@ -30,7 +30,7 @@ class LowRankTensorFusion(NeuralFusion):
 
     z_m is the mean over the steps that modality m has. Where it is absent, a learned
     vector goes through the same map. That vector is zero at the start, which makes the
-    factor 1, the neutral one. d_out = embed_dim; M R embed_dim² parameters, or
+    factor 1, the neutral one. d_out = embed_dim; about M R embed_dim² parameters, or
     (embed_dim + 1)^M embed_dim with ``rank=None``.
 
     Parameters
@@ -132,7 +132,8 @@ class _FullTensor(FusionModule):
     def __init__(self, n_modalities: int, d: int):
         super().__init__()
         self.d_out = d
-        self.output = nn.Linear((d + 1) ** n_modalities, d, bias=False)
+        # so many products would otherwise move h by their number in each step
+        self.output = ScaledLinear((d + 1) ** n_modalities, d)
 
     def forward(
         self, tokens: dict[str, Tensor], present: dict[str, Tensor]
