@@ -220,7 +220,7 @@ def _cut_far_off(ax: Any, means: np.ndarray, places: np.ndarray) -> None:
     if not len(here):
         return
     usual = np.quantile(here, 0.25)
-    edge = usual - 3 * (here.max() - usual)
+    edge = usual - 5 * (here.max() - usual)
     left, _ = ax.get_xlim()
     if not left < edge < usual:
         return
