@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
 import pkgutil
 import re
+import sys
 from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+import _fusion_table
+
 import skmultimodal
-from skmultimodal.fusion import NeuralFusion
 
 HERE = Path(__file__).parent
 
@@ -97,11 +100,6 @@ def drop_stale_pages() -> None:
             page.unlink()
 
 
-def first_sentence(thing: object) -> str:
-    text = (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
-    return re.split(r"(?<=[.:])\s", text)[0].rstrip(":.")
-
-
 def api_page() -> str:
     lines = ["API reference", "=============", ""]
     seen: set[int] = set()
@@ -117,30 +115,6 @@ def api_page() -> str:
         lines += [f"   {name}" for name in names]
         lines += [""]
     return "\n".join(lines)
-
-
-def neural_fusions() -> list[type[NeuralFusion]]:
-    found, stack = [], [NeuralFusion]
-    while stack:
-        for cls in stack.pop().__subclasses__():
-            stack.append(cls)
-            ours = cls.__module__.startswith("skmultimodal.")
-            if ours and not inspect.isabstract(cls):
-                found.append(cls)
-    levels = ["feature", "hierarchical", "relational", "decision"]
-    return sorted(found, key=lambda cls: (levels.index(cls.level), cls.__name__))
-
-
-def fusion_table() -> str:
-    lines = [".. list-table::", "   :header-rows: 1", "   :widths: 15 30 55", ""]
-    lines += ["   * - level", "     - fusion", "     - in one line"]
-    for cls in neural_fusions():
-        lines += [
-            f"   * - {cls.level}",
-            f"     - :class:`~skmultimodal.fusion.{cls.__name__}`",
-            f"     - {first_sentence(cls)}",
-        ]
-    return "\n".join(lines) + "\n"
 
 
 def changelog_page() -> str:
@@ -183,5 +157,6 @@ def setup(app) -> None:
 
 drop_stale_pages()
 write("api.rst", api_page())
-write("fusions.inc", fusion_table())
+for level in _fusion_table.LEVELS:
+    write(f"fusions_{level}.inc", _fusion_table.table(level))
 write("changelog.inc", changelog_page())
