@@ -65,8 +65,8 @@ results.iloc[:, :7].sort_values("mean", ascending=False).round(3)
 
 # %%
 # The last line of the progress above says it in words; here is the picture. A bar that
-# does not reach the dashed line, the best single modality, is a difference beyond noise,
-# and its point is filled.
+# does not reach the dashed line, the best single modality, is a difference beyond
+# noise, and its point is filled.
 
 FusionComparisonDisplay.from_results(results)
 plt.show()
@@ -96,8 +96,8 @@ plt.show()
 #
 # The best score on complete rows is not all: in use, modalities are missing. The curves
 # show the accuracy on the digits that were not used so far, while more and more rows
-# lose a half. A net that has been trained with `modality_dropout` has met such rows, and
-# falls less. Where both halves are gone, what is left is a guess: one in ten.
+# lose a half. A net that has been trained with `modality_dropout` has met such rows,
+# and falls less. Where both halves are gone, what is left is a guess: one in ten.
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4), sharey=True, layout="constrained")
 for rate, ax in zip([0.0, 0.3], axes):

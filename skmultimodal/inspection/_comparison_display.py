@@ -149,7 +149,8 @@ class FusionComparisonDisplay:
         for place, (name, row), scores in zip(places, rows.iterrows(), folds):
             _draw_row(ax, place, row, scores, line)
             _write_row(ax, place, row, name in names)
-        _cut_far_off(ax, rows["mean"].to_numpy(), places)
+        ends = np.column_stack([folds, line + rows["low"], rows["mean"]])
+        _cut_far_off(ax, rows["mean"].to_numpy(), ends, places)
         labels = ax.set_yticks(places, [str(name) for name in rows.index])
         for tick, name in zip(labels, rows.index):
             if name in names:
@@ -214,21 +215,25 @@ def _draw_row(
     )
 
 
-def _cut_far_off(ax: Any, means: np.ndarray, places: np.ndarray) -> None:
-    """Scores far below all others are an arrow at the edge: the number tells them."""
-    here = means[~np.isnan(means)]
-    if not len(here):
+def _cut_far_off(
+    ax: Any, means: np.ndarray, ends: np.ndarray, places: np.ndarray
+) -> None:
+    """Scores far below all others are an arrow at the edge: the number tells them.
+
+    ends: (n_rows, k) all that is drawn of a row
+    """
+    known = means[~np.isnan(means)]
+    if not len(known):
         return
-    usual = np.quantile(here, 0.25)
-    edge = usual - 5 * (here.max() - usual)
-    left, _ = ax.get_xlim()
-    if not left < edge < usual:
+    usual = np.quantile(known, 0.25)
+    far = means < usual - 5 * (known.max() - usual)
+    if not far.any():
         return
-    right = ax.dataLim.x1
-    margin = 0.03 * (right - edge)
-    ax.set_xlim(edge - margin, right + margin)
-    for place in places[means < edge]:
-        ax.plot(edge, place, "<", color=GREY, ms=6)
+    left, right = np.nanmin(ends[~far]), ax.dataLim.x1
+    margin = 0.04 * (right - left)
+    ax.set_xlim(left - margin, right + margin)
+    for place in places[far]:
+        ax.plot(left - margin / 2, place, "<", color=GREY, ms=6)
 
 
 def _write_row(ax: Any, place: int, row: pd.Series, bold: bool) -> None:
