@@ -11,13 +11,15 @@ README = Path(__file__).parents[1] / "README.md"
 @pytest.mark.slow
 def test_the_examples_run(capsys):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict = {}
     for block in blocks:
         exec(compile(block, str(README), "exec"), names)
     assert names["search"].best_score_ > 0.8
     assert names["model"].score(names["vqa"].data, names["vqa"].target) > 0.7
-    assert "question" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "question" in said
+    assert "Chosen: " in said
 
 
 def test_its_files_exist():
