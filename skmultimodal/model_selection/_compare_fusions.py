@@ -78,7 +78,8 @@ def compare_fusions(
     ----------
     X : DataFrame, ndarray or polars DataFrame of shape (n_samples, n_columns)
         Encoded data, or a raw frame. An array of numbers, or a frame of numbers whose
-        columns all read ``<modality>__<feature>``, is encoded. A raw frame is encoded
+        columns all read ``<modality>__<feature>``, is encoded, and so is one whose
+        columns the `modalities` of `estimator` tell. A raw frame is encoded
         inside each fold, by encoders fitted on its training rows: once a fold, not once
         a candidate.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
@@ -272,7 +273,8 @@ def _read_estimator(estimator: Any, X: Any, y: np.ndarray) -> tuple[list[Any], A
             "compared as entries of `fusions`."
         )
     if not steps:
-        return ([] if is_encoded(X) else default_steps()), head
+        known = is_encoded(X) or head.modalities is not None
+        return ([] if known else default_steps()), head
     first = steps[0]
     if is_encoded(X) and isinstance(first, ModalityTransformer) and first._is_auto:
         raise ValueError(

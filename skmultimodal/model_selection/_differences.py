@@ -133,7 +133,7 @@ def _sentences(results: pd.DataFrame) -> list[str]:
     top = (better if len(better) else fusions).index[0]
     row = fusions.loc[top]
     above = "above" if row["difference"] >= 0 else "below"
-    interval = f"95 % interval {row['low']:+.4g} to {row['high']:+.4g}"
+    interval = f"95 % interval {row['low']:+.3g} to {row['high']:+.3g}"
     if not np.isfinite(row["low"]):
         interval = "no interval: that needs two folds"
     if len(better):
@@ -141,13 +141,13 @@ def _sentences(results: pd.DataFrame) -> list[str]:
     else:
         said.append("No fusion beats the best single modality beyond noise.")
     said.append(
-        f"{top}, {scoring} {row['mean']:.4g}, is {abs(row['difference']):.4g} {above} "
+        f"{top}, {scoring} {row['mean']:.4g}, is {abs(row['difference']):.3g} {above} "
         f"the best single modality ({best}); {interval}."
     )
     if len(fusions) > 1:
         said.append(
-            f"Of {len(fusions)} fusions, {len(better)} are better beyond noise, "
-            f"{len(worse)} worse."
+            f"Of {len(fusions)} fusions, better beyond noise: {len(better)}; worse: "
+            f"{len(worse)}."
         )
     failed = others.index.difference(fusions.index, sort=False)
     if len(failed):

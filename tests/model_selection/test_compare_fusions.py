@@ -277,10 +277,12 @@ def test_columns_of_an_array_by_the_heads_modalities():
     named = X.set_axis([f"{'aaabb'[k]}__{k}" for k in range(5)], axis=1)
     same = {"cv": 2, "random_state": 0}
     by_name = compare_fusions(named, y, "concat", estimator=QUICK, **same)
-    found = compare_fusions(X.to_numpy(), y, "concat", estimator=head, **same)
-    pd.testing.assert_frame_equal(
-        found.filter(regex="mean|fold"), by_name.filter(regex="mean|fold")
-    )
+    nameless = pd.DataFrame(X.to_numpy(), columns=list("vwxyz"))
+    for given in (X.to_numpy(), nameless):
+        found = compare_fusions(given, y, "concat", estimator=head, **same)
+        pd.testing.assert_frame_equal(
+            found.filter(regex="mean|fold"), by_name.filter(regex="mean|fold")
+        )
 
 
 # --- running --------------------------------------------------------------------------

@@ -51,7 +51,7 @@ def test_fusion_that_alone_can_tell_is_better_beyond_noise():
     said = found.attrs["summary"]
     assert said.startswith("Fusion beats the best single modality beyond noise.")
     assert "product, accuracy 1, is" in said
-    assert "Of 3 fusions, 1 are better beyond noise" in said
+    assert "Of 3 fusions, better beyond noise: 1; worse: 0." in said
 
 
 def test_a_modality_of_noise_adds_nothing_and_the_words_say_so():
@@ -83,7 +83,7 @@ def test_summary_tells_better_worse_and_failed():
     said = summarize_comparison(TABLE)
     assert "concat, score 0.81, is 0.11 above the best single modality" in said
     assert "95 % interval +0.04 to +0.18" in said
-    assert "Of 2 fusions, 1 are better beyond noise, 1 worse. Failed: kernel." in said
+    assert "Of 2 fusions, better beyond noise: 1; worse: 1. Failed: kernel." in said
 
 
 def test_summary_warns_of_luck_among_many():
