@@ -1,27 +1,30 @@
 """What does a fusion cost? A training step of each beside `ConcatFusion`'s.
 
 Three modalities of 16 steps, tokens of width 128, batches of 128 rows. A step is the
-head's own: tokens, fusion, output layers, loss, backward pass and AdamW. "Fusion alone"
-is the forward and backward pass of the fusion's module over ready tokens. The fusions
-take turns, so that a busy neighbour hits all alike; times are medians, ratios are
-medians of the ratios within a round.
+head's own: tokens, fusion, output layers, loss, backward pass and AdamW. "Alone" is the
+forward and backward pass of the fusion's module over ready tokens. The fusions take
+turns; times are medians, ratios are medians of the ratios within a round.
 
 Kept: what the forward pass keeps for the backward pass, counted exactly. Peak: the most
 that lives at once in a step, with weights, gradients and the optimiser's moments, as
 the profiler (CPU) or the allocator (CUDA) saw it. The batch itself counts in neither.
 
 The other tables are of fusion modules alone, over ready tokens: growth with the number
-of modalities and of tokens. R² is that of a straight line. "No exchange" runs the same
-transformer layers over each stream by itself; what is beyond that is the exchange
-through the bottleneck. Operations are counted (two a multiplication and addition in
-matrix products, forward and backward), not timed.
+of modalities and of tokens, times of the fastest round. R² is that of a straight line.
+"No exchange" runs the same transformer layers over each stream by itself; what is
+beyond that is the exchange through the bottleneck. Operations are counted (two for each
+multiplication and addition of a matrix product, forward and backward), not timed.
 
-    python benchmarks/bench_fusion_cost.py [--rounds 15] [--growth-rounds 7]
+Times on the CPU are processor time on one thread: what a busy neighbour takes is not
+counted.
+
+    python benchmarks/bench_fusion_cost.py [--rounds 15] [--growth-rounds 10]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -35,8 +38,13 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from skmultimodal._layout import block_names, read_layout
-from skmultimodal.fusion import FusionOutput, NeuralFusion
-from skmultimodal.fusion._base import known_fusions
+from skmultimodal.fusion import (
+    BottleneckFusion,
+    FusionOutput,
+    LowRankTensorFusion,
+    NeuralFusion,
+)
+from skmultimodal.fusion._base import fusion_name, known_fusions
 from skmultimodal.heads._network import Recipe
 from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._trainer import Trainer
@@ -45,8 +53,9 @@ from skmultimodal.nn._losses import CrossEntropy
 D, STEPS, MODALITIES, BATCH, CLASSES = 128, 16, 3, 128, 10
 COUNTS = range(2, 9)
 LENGTHS = (8, 16, 32, 64, 128)
-LENGTH_BATCH = 16
+SMALL_BATCH = 16
 MB = 2**20
+_STRAIGHT = 0.9999
 
 
 class Step:
@@ -105,6 +114,7 @@ class Step:
             self()
             torch.cuda.synchronize()
             return torch.cuda.max_memory_allocated() - before + standing
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it talks of itself
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
             self()
         assert seen.profiler is not None
@@ -190,24 +200,42 @@ def kept_bytes(loss: Callable[[], Tensor], given: Iterable[Tensor]) -> int:
     return sum(kept.values())
 
 
-def in_turns(calls: Sequence[Callable[[], object]], rounds: int) -> np.ndarray:
+def in_turns(
+    calls: Sequence[Callable[[], object]], rounds: int, device: str = "cpu"
+) -> np.ndarray:
     """Milliseconds, (rounds, calls): each call once a round, after a round untimed."""
     taken = np.empty((rounds + 1, len(calls)))
     for times in taken:
         for k, call in enumerate(calls):
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            start = time.perf_counter()
+            start = now(device)
             call()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            times[k] = 1000 * (time.perf_counter() - start)
+            times[k] = 1000 * (now(device) - start)
     return taken[1:]
+
+
+def now(device: str) -> float:
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def straightness(x: Sequence[int], y: Sequence[float]) -> float:
     """R² of a straight line."""
     return float(np.corrcoef(x, y)[0, 1] ** 2)
+
+
+def verdict(
+    claim: str, x: Sequence[int], times: Sequence[float], work: Sequence[float]
+) -> list[str]:
+    """Whether operations lie on a line and the last doubling costs at most double."""
+    doubled = work[-1] / work[x.index(x[-1] // 2)]
+    straight = straightness(x, work)
+    holds = "holds" if straight > _STRAIGHT and doubled <= 2.001 else "MISSED"
+    return [
+        f"{claim}: operations R² {straight:.5f}, last doubling × {doubled:.2f}; times "
+        f"R² {straightness(x, times):.3f}: {holds}"
+    ]
 
 
 def ours() -> dict[str, type[NeuralFusion]]:
@@ -220,8 +248,8 @@ def steps(device: str, rounds: int) -> list[list[str]]:
     names = ["concat", *(name for name in known if name != "concat")]
     whole = [Step(known[name](), device) for name in names]
     alone = [Alone(known[name](), device=device) for name in names]
-    times = in_turns(whole, rounds)
-    times_alone = in_turns(alone, rounds)
+    times = in_turns(whole, rounds, device)
+    times_alone = in_turns(alone, rounds, device)
     rows = []
     for k, name in enumerate(names):
         ratio = np.median(times[:, k] / times[:, 0])
@@ -243,10 +271,12 @@ def steps(device: str, rounds: int) -> list[list[str]]:
     return rows
 
 
-def by_modalities(name: str, batch: int, rounds: int) -> list[list[str]]:
-    fusion = ours()[name]()
+def by_modalities(
+    fusion: NeuralFusion, batch: int, rounds: int
+) -> tuple[list[list[str]], list[str]]:
+    name = fusion_name(type(fusion))
     runs = [Alone(fusion, n, batch=batch) for n in COUNTS]
-    times = np.median(in_turns(runs, rounds), axis=0)
+    times = in_turns(runs, rounds).min(axis=0)
     sizes = [count(run.module) for run in runs]
     kept = [run.kept() / MB for run in runs]
     work = [run.operations() / 1e9 for run in runs]
@@ -259,40 +289,39 @@ def by_modalities(name: str, batch: int, rounds: int) -> list[list[str]]:
     last, first = COUNTS[-1], COUNTS[0]
     rows.append([name, f"{last} : {first}", *(f"{c[-1] / c[0]:.2f}" for c in columns)])
     rows.append([name, "R²", *(f"{straightness(COUNTS, c):.5f}" for c in columns)])
-    return rows
+    return rows, verdict(f"{name} is linear in modalities", COUNTS, times, work)
 
 
-def by_tokens(rounds: int) -> list[list[str]]:
-    fusion = ours()["bottleneck"]()
+def by_tokens(rounds: int) -> tuple[list[list[str]], list[str]]:
     runs, bare = (
-        [kind(fusion, MODALITIES, t, LENGTH_BATCH) for t in LENGTHS]
+        [kind(BottleneckFusion(), MODALITIES, t, SMALL_BATCH) for t in LENGTHS]
         for kind in (Alone, NoExchange)
     )
-    found = in_turns([*runs, *bare], rounds)
-    whole, streams = np.split(np.median(found, axis=0), 2)
+    whole, streams = np.split(in_turns([*runs, *bare], rounds).min(axis=0), 2)
     work = [run.operations() / 1e9 for run in runs]
     between = [w - run.operations() / 1e9 for w, run in zip(work, bare)]
     kept = [run.kept() / MB for run in runs]
-    columns = (whole, streams, whole - streams, work, between, kept)
+    exchange = whole - streams
+    columns = (whole, streams, exchange, work, between, kept)
     rows = [
-        [str(t), *(f"{column[k]:.3g}" for column in columns)]
+        [str(t), *(f"{column[k]:.2f}" for column in columns)]
         for k, t in enumerate(LENGTHS)
     ]
     ends = f"{LENGTHS[-1]} : {LENGTHS[0]}"
     rows.append([ends, *(f"{c[-1] / c[0]:.2f}" for c in columns)])
     rows.append(["R²", *(f"{straightness(LENGTHS, c):.5f}" for c in columns)])
-    return rows
+    said = verdict("bottleneck is linear in tokens", LENGTHS, whole, work)
+    said += verdict("its exchange is linear in tokens", LENGTHS, exchange, between)
+    return rows, said
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--growth-rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--growth-rounds", type=int, default=10)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    torch.set_num_threads(1)
     devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     header = ["device", "fusion", "level", "step, ms", "× concat (quartiles)"]
     header += ["alone, ms", "parameters", "kept, MB", "peak, MB"]
@@ -302,22 +331,29 @@ def main() -> None:
         f"{D}, batch {BATCH}, {options.rounds} rounds\n\n{table(header, rows)}\n\n"
     )
     header = ["fusion", "modalities", "ms", "GFLOP", "parameters", "kept, MB"]
-    rows = []
-    for name, batch in (("low_rank_tensor", 1024), ("bottleneck", LENGTH_BATCH)):
-        if name in ours():
-            rows += by_modalities(name, batch, options.growth_rounds)
+    rows, said = [], []
+    for fusion, batch, rounds in (
+        (LowRankTensorFusion(), BATCH, 3 * options.growth_rounds),
+        (BottleneckFusion(), SMALL_BATCH, options.growth_rounds),
+    ):
+        found, line = by_modalities(fusion, batch, rounds)
+        rows += found
+        said += line
     text += (
-        f"Growth with the number of modalities, {STEPS} tokens each (batch 1024 of "
-        f"low_rank_tensor, {LENGTH_BATCH} of bottleneck), "
-        f"{options.growth_rounds} rounds\n\n{table(header, rows)}\n\n"
+        f"Growth with the number of modalities, {STEPS} tokens each (batch {BATCH} of "
+        f"low_rank_tensor, {SMALL_BATCH} of bottleneck), "
+        f"{3 * options.growth_rounds} and {options.growth_rounds} rounds\n\n"
+        f"{table(header, rows)}\n\n"
     )
     header = ["tokens", "ms", "no exchange, ms", "exchange, ms", "GFLOP"]
     header += ["exchange, GFLOP", "kept, MB"]
+    rows, lines = by_tokens(options.growth_rounds)
     text += (
         f"BottleneckFusion by tokens a modality: {MODALITIES} modalities, batch "
-        f"{LENGTH_BATCH}, {options.growth_rounds} rounds\n\n"
-        f"{table(header, by_tokens(options.growth_rounds))}\n\n"
-        f"{torch.get_num_threads()} threads. "
+        f"{SMALL_BATCH}, {options.growth_rounds} rounds\n\n"
+        f"{table(header, rows)}\n\n"
+        + "\n".join(f"* {line}" for line in said + lines)
+        + "\n\nOne thread. "
         + ("" if len(devices) > 1 else "No CUDA device: that part was skipped. ")
         + machine()
     )
