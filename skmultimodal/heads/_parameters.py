@@ -11,8 +11,8 @@ fusion : str or NeuralFusion, default="concat"
     How modalities are put together: the name of a fusion with its defaults, or a
     specification such as ``BottleneckFusion(n_tokens=8)``, whose parameters can be
     searched (``fusion__n_tokens``). In a classifier or regressor, "auto" lets folds of
-    the training rows decide: ridge regressions of each modality and of all, and nets
-    of a short list of fusions, one of the best modality alone among them where that
+    the training rows decide: linear models of each modality and of all, and nets of a
+    short list of fusions, one of the best modality alone among them where that
     may be enough, predict the rows that they were not trained on. Then a pool of all
     of them or the simplest that is within a standard error of the best is taken,
     whichever has the lower loss out of fold (`fusion_report_`). Rows of one group,

@@ -7,14 +7,18 @@ import pandas as pd
 import pytest
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import make_pipeline
+from scipy.optimize import minimize
 from scipy.special import expit, log_softmax
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.linear_model import Ridge
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, train_test_split
 
 from skmultimodal import pack
 from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
+from skmultimodal.heads.auto._pool import Target, fit_pool
+from skmultimodal.heads.auto._probes import _discriminants, _ridges
 from skmultimodal.sampling import ModalitySampler
 
 QUICK = {"max_epochs": 8, "embed_dim": 8, "hidden_layer_sizes": (16,)}
@@ -56,9 +60,9 @@ class TestReport:
     def test_tells_what_was_tried(self, fitted):
         report = fitted.fusion_report_
         assert list(report) == ["level", "loss", "se", "weight", "folds", "seconds"]
-        for name in ("upper alone, ridge", "lower alone, ridge", "all, ridge"):
+        for name in ("upper alone, linear", "lower alone, linear", "all, linear"):
             assert name in report.index
-        assert {"all alone, ridge", "concat", "gated", "stacking"} <= set(report.index)
+        assert {"all alone, linear", "concat", "gated", "stacking"} <= set(report.index)
         assert set(report["level"]) == {"single", "feature", "decision"}
         assert report["weight"].sum() == pytest.approx(1)
         assert (report["weight"] >= 0).all()
@@ -83,7 +87,7 @@ class TestReport:
         X, y = noise(80)
         classifier(verbose=1, max_epochs=1).fit(X, y)
         printed = capsys.readouterr().out
-        assert "a alone, ridge: loss" in printed
+        assert "a alone, linear: loss" in printed
 
 
 class TestChoice:
@@ -106,7 +110,7 @@ class TestChoice:
         model = FusionClassifier("auto", max_epochs=30, random_state=0)
         assert model.fit(X[:300], y[:300]).score(X[300:], y[300:]) > 0.95
         report = model.fusion_report_
-        assert report.loc["left alone, ridge", "loss"] > 0.6
+        assert report.loc["left alone, linear", "loss"] > 0.6
 
     def test_is_as_good_as_one_fusion(self, views, fitted):
         X, X_test, y, y_test = views
@@ -117,7 +121,7 @@ class TestChoice:
         X, X_test, y, y_test = views
         upper = X.filter(like="upper__")
         model = classifier().fit(upper, y)
-        assert {"upper alone, ridge", "concat"} <= set(model.fusion_report_.index)
+        assert {"upper alone, linear", "concat"} <= set(model.fusion_report_.index)
         assert model.score(X_test.filter(like="upper__"), y_test) > 0.7
 
     def test_regression(self):
@@ -242,7 +246,7 @@ class TestUse:
         X, X_test, y, y_test = views
         parts = {"upper": slice(0, 32), "lower": slice(32, 64)}
         model = classifier(modalities=parts).fit(X.to_numpy()[:, :64], y)
-        assert "upper alone, ridge" in model.fusion_report_.index
+        assert "upper alone, linear" in model.fusion_report_.index
         assert model.score(X_test.to_numpy()[:, :64], y_test) > 0.7
 
     def test_validation_rows_stop_the_nets(self, views):
@@ -305,31 +309,45 @@ class TestRefusals:
 # --- the parts, against other ways to compute them ------------------------------------
 
 
-def test_probes_are_ridge_regressions():
-    from sklearn.linear_model import Ridge as Reference
-
-    from skmultimodal.heads.auto._probes import _ridge_path
-
+@pytest.mark.parametrize("width", [6, 90])  # fewer and more columns than rows
+def test_probes_of_numbers_are_ridge_regressions(width):
     rng = np.random.default_rng(0)
     y, weight = rng.normal(size=(40, 2)), rng.uniform(0.5, 2, 40)
-    for width in (6, 90):  # fewer and more columns than rows
-        x = rng.normal(size=(40, width)) + 3
-        found = _ridge_path(x, y, weight, np.array([0.1]))[0]
-        centred = (x - np.average(x, axis=0, weights=weight)) * np.sqrt(weight)[:, None]
-        size = np.linalg.eigvalsh(
-            centred.T @ centred if width < 40 else centred @ centred.T
-        )
-        alpha = 0.1 * np.maximum(size, 0).mean()
-        expected = Reference(alpha=alpha).fit(x, y, sample_weight=weight)
-        np.testing.assert_allclose(found(x), expected.predict(x), atol=1e-5)
+    x = rng.normal(size=(40, width)) + 3
+    found = next(iter(_ridges(x, y, weight, np.array([0.1]))))
+    centred = (x - np.average(x, axis=0, weights=weight)) * np.sqrt(weight)[:, None]
+    gram = centred.T @ centred if width < 40 else centred @ centred.T
+    alpha = 0.1 * np.maximum(np.linalg.eigvalsh(gram), 0).mean()
+    expected = Ridge(alpha=alpha).fit(x, y, sample_weight=weight).predict(x)
+    expected -= np.average(y, axis=0, weights=weight)
+    np.testing.assert_allclose(found(x), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("width", [6, 90])
+def test_probes_of_classes_are_linear_discriminants(width):
+    """The log-odds of a Gaussian a class, of one covariance, beyond the shares."""
+    rng = np.random.default_rng(0)
+    classes = np.arange(60) % 3
+    x = rng.normal(size=(60, width)) + classes[:, None] * rng.normal(size=width)
+    found = _discriminants(x, np.eye(3)[classes], np.ones(60), np.array([0.5]))[0](x)
+    centres = np.stack([x[classes == k].mean(axis=0) for k in range(3)])
+    within = (x - centres[classes]).T @ (x - centres[classes]) / 60
+    spread = np.linalg.eigvalsh(within)[::-1]
+    shrunk = within + 0.5 * spread[:60].mean() * np.eye(width)
+    expected = np.stack(
+        [
+            -0.5 * ((x - c) * np.linalg.solve(shrunk, (x - c).T).T).sum(1)
+            for c in centres
+        ],
+        axis=1,
+    )
+    expected -= expected.mean(axis=1, keepdims=True)
+    found = found - found.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("task", ["classification", "multilabel", "regression"])
 def test_pool_minimises_its_loss(task):
-    from scipy.optimize import minimize
-
-    from skmultimodal.heads.auto._pool import Target, fit_pool
-
     rng = np.random.default_rng(0)
     n, k = 300, 3
     latent = rng.normal(size=(n, k))

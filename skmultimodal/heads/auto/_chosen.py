@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 from skmultimodal.heads._inputs import BlockInputs
 from skmultimodal.heads.auto._pool import pool
-from skmultimodal.heads.auto._probes import BlockFeatures, Ridge
+from skmultimodal.heads.auto._probes import BlockFeatures, Probe
 
 _LARGEST = 20.0  # of a score: a net may be far too sure of itself
 
@@ -22,10 +22,10 @@ class Candidate:
 
     name: str
     level: str
-    fusion: str  # "ridge", or of a net
+    fusion: str  # "linear", or of a net
     modality: str | None  # None: it takes all
     scores: np.ndarray  # (n, k), zero where the modality is absent or no fold tests
-    predictors: list[Any]  # a Ridge, or a net a fold
+    predictors: list[Any]  # a Probe, or a net a fold
     folds: int = 0
     seconds: float = 0.0
 
@@ -74,7 +74,6 @@ class Link:
 
     task: str
     offset: np.ndarray  # (k,)
-    mean: np.ndarray  # (k,) of the values of y
     classes: np.ndarray | None = None
     target_mean: Any = None
     target_scale: Any = None
@@ -130,9 +129,9 @@ class AutoFusion:
         if not len(rows):
             return found
         first = candidate.predictors[0]
-        if isinstance(first, Ridge):
+        if isinstance(first, Probe):
             vector = self.blocks.vector(modality, scaled[rows], here[rows])
-            found[rows] = first(vector) - self.link.mean
+            found[rows] = first(vector)
         else:
             part = cut(X, rows, self.blocks.columns(modality))
             each = [self.link.score(net, part) for net in candidate.predictors]

@@ -42,7 +42,6 @@ def fit_auto(
     link = Link(
         goal.task,
         goal.offset,
-        goal.weight @ goal.values / goal.weight.sum(),
         getattr(head, "classes_", None),
         getattr(head, "_target_mean", None),
         getattr(head, "_target_scale", None),

@@ -25,6 +25,7 @@ from skmultimodal.heads.auto._probes import BlockFeatures, cross_fit
 from skmultimodal.heads.auto._report import Line, describe
 
 SHORT_LIST = ("concat", "gated")  # fusions whose step costs little more than the first
+PROBE = "linear"
 _FOLDS = 4
 
 
@@ -126,9 +127,9 @@ class _Search:
 
     def _probes(self) -> list[Candidate]:
         asked: list[tuple[str, str, str | None]]
-        asked = [(f"{b.name} alone, ridge", "single", b.name) for b in self.layout]
+        asked = [(f"{b.name} alone, linear", "single", b.name) for b in self.layout]
         if len(asked) > 1:
-            asked.append(("all, ridge", "feature", None))
+            asked.append(("all, linear", "feature", None))
         found = []
         for name, level, modality in asked:
             start = time.perf_counter()
@@ -137,10 +138,9 @@ class _Search:
             if not all(weight[train].any() for train, _ in self.folds):
                 continue
             vector = self.blocks.vector(modality, self.scaled, self.here)
-            values = self.data.target.values
-            scores, ridge = cross_fit(vector, values, weight, self.folds)
-            scores = np.where(has[:, None], scores - self.link.mean, 0)
-            probe = Candidate(name, level, "ridge", modality, scores, [ridge])
+            scores, fitted = cross_fit(vector, self.goal, weight, self.folds)
+            scores = np.where(has[:, None], scores, 0)
+            probe = Candidate(name, level, PROBE, modality, scores, [fitted])
             probe.folds = len(self.folds)
             probe.seconds = time.perf_counter() - start
             found.append(probe)
@@ -243,10 +243,10 @@ class _Search:
 
     def _decide(self, found: list[Candidate], dropped: list[Candidate]) -> AutoFusion:
         weight = self.target.weight
-        singles = [c for c in found if c.level == "single" and c.fusion == "ridge"]
+        singles = [c for c in found if c.level == "single" and c.fusion == PROBE]
         options = [(c.name, c.level, [c]) for c in found]
         if len(singles) > 1:
-            options.insert(len(singles), ("all alone, ridge", "decision", singles))
+            options.insert(len(singles), ("all alone, linear", "decision", singles))
         losses = [self._losses(parts) for _, _, parts in options]
         means = [moments(loss, weight)[0] for loss in losses]
         best = int(np.argmin(means))
