@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -19,17 +19,13 @@ from torch import Tensor
 from skmultimodal._layout import Layout, read_layout
 from skmultimodal._provenance import align_sample_weight
 from skmultimodal._splits import draw_validation
-from skmultimodal.fusion._base import AUTO, NeuralFusion, known_fusions, make_fusion
+from skmultimodal.fusion._base import AUTO, NeuralFusion, make_fusion
 from skmultimodal.heads._balance import BALANCES, make_balance
 from skmultimodal.heads._devices import choose_device
-from skmultimodal.heads._inputs import BlockInputs, holds_nan
+from skmultimodal.heads._inputs import BlockInputs
 from skmultimodal.heads._network import FusionBody, Recipe, as_sizes
+from skmultimodal.heads._planning import block_gains, check_modalities, check_task
 from skmultimodal.heads._reading import read_encoded, read_validation, row_index
-from skmultimodal.heads._relevance import (
-    describe_blocks,
-    modality_gains,
-    relevance_rows,
-)
 from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._state import freeze, thaw
@@ -278,7 +274,8 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         layout = self._read_layout(x, X)
         fusion = make_fusion(self.fusion)
         self._check_task(fusion)
-        self._check_enough(layout, fusion, x, nameless=_get_feature_names(X) is None)
+        nameless = _get_feature_names(X) is None
+        check_modalities(self, layout, fusion, x, nameless)
         names = self._column_names(x)
         inputs = BlockInputs.learn(
             x, layout, names, self.standardize, type(self).__name__
@@ -291,64 +288,19 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             float(self.dropout),
             float(self.modality_dropout),
             self._count_outputs(target),
-            self._gains(x, inputs, target),
+            block_gains(self, x, inputs, target),
             self.temporal,
             self._auxiliary,
         )
         return recipe, inputs
 
-    def _gains(
-        self, x: np.ndarray, inputs: BlockInputs, target: np.ndarray
-    ) -> tuple[float, ...]:
-        layout = inputs.layout
-        # what a temporal encoder finds is beyond a closed form: it keeps its loudness
-        encoded = [b.is_sequence and self.temporal != "mean" for b in layout]
-        if self.block_scale == "equal" or len(layout) == 1 or all(encoded):
-            return (1.0,) * len(layout)
-        rows = relevance_rows(len(x))
-        few, present = (t.numpy() for t in inputs(x[rows]))
-        blocks = describe_blocks(few, present, layout)
-        y = target[rows]
-        if y.ndim == 1:
-            y = np.eye(self._count_outputs(target))[y]
-        gains = modality_gains(blocks, y)
-        return tuple(np.where(encoded, 1.0, gains).tolist())
-
     def _check_task(self, fusion: NeuralFusion) -> None:
-        task = self._task()
-        if task not in fusion.tasks:
-            raise ValueError(
-                f"{type(fusion).__name__} is for {' or '.join(fusion.tasks)}; here y "
-                f"asks for {task}. Choose another fusion."
-            )
+        check_task(fusion, self._task())
         if self._blends and self.aux_loss_weight:
             raise ValueError(
                 f"aux_loss_weight={self.aux_loss_weight} has no place beside "
                 "modality_balance='gradient_blending', which weighs the modalities' "
                 "losses itself. Leave one of the two out."
-            )
-
-    def _check_enough(
-        self, layout: Layout, fusion: NeuralFusion, x: np.ndarray, nameless: bool
-    ) -> None:
-        few = len(layout) < fusion.min_modalities
-        remedy = (
-            "X is an array without column names, so all of it is one modality, 'x'. "
-            "Give a frame (pack makes one), or modalities={'text': slice(0, 384), ...}."
-        )
-        if few:
-            fit = [n for n, c in known_fusions().items() if c.min_modalities == 1]
-            raise ValueError(
-                f"{fusion!r} needs at least {fusion.min_modalities} modalities, X has "
-                f"{len(layout)}: {layout.names}. Fusions that take one: {fit}."
-                + (f" {remedy}" if nameless else "")
-            )
-        if nameless and self.modalities is None and holds_nan(x):
-            warnings.warn(
-                f"X holds NaN. {remedy} Only rows that are NaN as a whole count as "
-                "absent then.",
-                UserWarning,
-                stacklevel=6,
             )
 
     def _rows(
@@ -399,13 +351,14 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         before = (self.module_, self._optimizer_state) if resume else None
         names = self._recipe.layout.names
         loss = self._recipe.fusion.make_loss(names) or self._make_loss()
+        old = list(self.history_) if resume else []
+        settings = replace(settings, first_epoch=len(old))
         done: Trained = train_network(
             self._recipe, loss, train, valid, settings, before
         )
         history = [dict(epoch) for epoch in done.history]
         for epoch in history:
             epoch.pop("batches", None)
-        old = list(self.history_) if resume else []
         for number, epoch in enumerate(history, start=len(old) + 1):
             epoch["epoch"] = number
         self.module_ = done.module

@@ -39,6 +39,7 @@ class Trainer(NeuralNet):
         lr_schedule: str = "constant",
         n_iter_no_change: int | None = None,
         max_time: float | None = None,
+        first_epoch: int = 0,
         balance: Balance | None = None,
         **kwargs: Any,
     ):
@@ -56,6 +57,7 @@ class Trainer(NeuralNet):
         self.lr_schedule = lr_schedule
         self.n_iter_no_change = n_iter_no_change
         self.max_time = max_time
+        self.first_epoch = first_epoch
         self.balance = Balance() if balance is None else balance
 
     @property
@@ -131,7 +133,7 @@ class Trainer(NeuralNet):
         self.balance.start(self, rows, valid)
         for number in range(epochs):
             epoch_start = time.monotonic()
-            self.criterion_.start_epoch(number)
+            self.criterion_.start_epoch(self.first_epoch + number)
             self.notify("on_epoch_begin", **told)
             self._set_training(True)
             train = self._run(steps.follow(self._until(batches, start)), training=True)

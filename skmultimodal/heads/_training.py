@@ -36,6 +36,7 @@ class Settings:
     device: torch.device
     seed: int
     verbose: int
+    first_epoch: int = 0  # of all that there have been
     sized_for: int | None = None  # rows, where not those of the training
     balance: Balance = field(default_factory=Balance)
 
@@ -126,6 +127,7 @@ def _train_once(
             weight_decay=settings.weight_decay,
             n_iter_no_change=settings.n_iter_no_change,
             max_time=settings.max_time,
+            first_epoch=settings.first_epoch,
             balance=copy.deepcopy(settings.balance),
             batch_size=batch_size,
             callbacks=copy.deepcopy(settings.callbacks),

@@ -313,9 +313,9 @@ def test_other_fusions_have_no_uncertainty():
 def test_classes_only():
     blocks, y = three_classes(30)
     X = pack(blocks)
-    with pytest.raises(ValueError, match="is for classification; here y asks for regr"):
+    with pytest.raises(ValueError, match="is for classification, and y holds numbers"):
         FusionRegressor(EvidentialFusion()).fit(X, y)
-    with pytest.raises(ValueError, match="is for classification; here y asks for mult"):
+    with pytest.raises(ValueError, match="is for classification, and y is multilabel"):
         FusionClassifier("evidential").fit(X, np.eye(3, dtype=int)[y])
 
 
@@ -326,3 +326,15 @@ def test_parameters_that_are_not_allowed(params):
     blocks, y = three_classes(30)
     with pytest.raises(ValueError, match=f"The {next(iter(params))!r} parameter of Ev"):
         FusionClassifier(EvidentialFusion(**params)).fit(pack(blocks), y)
+
+
+def test_the_wrong_evidence_term_comes_in_over_partial_fits(monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        EvidentialLoss, "start_epoch", lambda loss, number: told.append(number)
+    )
+    blocks, y = three_classes(30)
+    head = FusionClassifier("evidential", random_state=0)
+    for _ in range(3):
+        head.partial_fit(pack(blocks), y, classes=np.unique(y))
+    assert told == [0, 1, 2]

@@ -1,0 +1,76 @@
+"""What a head decides on the training rows before there is a net."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from skmultimodal._layout import Layout
+from skmultimodal.fusion._base import NeuralFusion, known_fusions
+from skmultimodal.heads._inputs import BlockInputs, holds_nan
+from skmultimodal.heads._relevance import (
+    describe_blocks,
+    modality_gains,
+    relevance_rows,
+)
+
+_SAID = {
+    "classification": "y holds classes",
+    "multilabel": "y is multilabel",
+    "regression": "y holds numbers",
+    "representation": "this objective learns without y",
+}
+
+
+def check_task(fusion: NeuralFusion, task: str) -> None:
+    """Refuse a fusion that is not for such targets."""
+    if task not in fusion.tasks:
+        raise ValueError(
+            f"{type(fusion).__name__} is for {' or '.join(fusion.tasks)}, and "
+            f"{_SAID[task]}. Choose another fusion."
+        )
+
+
+def check_modalities(
+    head: Any, layout: Layout, fusion: NeuralFusion, x: np.ndarray, nameless: bool
+) -> None:
+    """Refuse too few modalities; warn of a nameless array that holds NaN."""
+    remedy = (
+        "X is an array without column names, so all of it is one modality, 'x'. "
+        "Give a frame (pack makes one), or modalities={'text': slice(0, 384), ...}."
+    )
+    if len(layout) < fusion.min_modalities:
+        fit = [n for n, c in known_fusions().items() if c.min_modalities == 1]
+        raise ValueError(
+            f"{fusion!r} needs at least {fusion.min_modalities} modalities, X has "
+            f"{len(layout)}: {layout.names}. Fusions that take one: {fit}."
+            + (f" {remedy}" if nameless else "")
+        )
+    if nameless and head.modalities is None and holds_nan(x):
+        warnings.warn(
+            f"X holds NaN. {remedy} Only rows that are NaN as a whole count as "
+            "absent then.",
+            UserWarning,
+            stacklevel=6,
+        )
+
+
+def block_gains(
+    head: Any, x: np.ndarray, inputs: BlockInputs, target: np.ndarray
+) -> tuple[float, ...]:
+    """How loud each block shall be."""
+    layout = inputs.layout
+    # what a temporal encoder finds is beyond a closed form: it keeps its loudness
+    encoded = [b.is_sequence and head.temporal != "mean" for b in layout]
+    if head.block_scale == "equal" or len(layout) == 1 or all(encoded):
+        return (1.0,) * len(layout)
+    rows = relevance_rows(len(x))
+    few, present = (t.numpy() for t in inputs(x[rows]))
+    blocks = describe_blocks(few, present, layout)
+    y = target[rows]
+    if y.ndim == 1:
+        y = np.eye(head._count_outputs(target))[y]
+    gains = modality_gains(blocks, y)
+    return tuple(np.where(encoded, 1.0, gains).tolist())
