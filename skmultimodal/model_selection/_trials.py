@@ -93,7 +93,7 @@ def _attempt(
 
 def _fit_and_score(trial: Trial, estimator: Any, part: Fold, scorer: Any) -> None:
     if not part.X_train.shape[1]:
-        raise ValueError("No training row of the fold has the modality.")
+        raise ValueError("No row to train on has this modality: give other folds.")
     params, routed = fit_params(estimator, "the fold", None, part.groups)
     start = time.perf_counter()
     with config_context(enable_metadata_routing=routed):

@@ -134,6 +134,8 @@ def test_encoders_are_fitted_once_a_fold_on_its_training_rows(seen):
     assert len(Counting.fitted) == 3 * 2  # folds, modalities
     trained = {train for _, train, _, _ in seen}
     assert set(Counting.fitted) == trained
+    for _, train, _, test in seen:
+        assert sorted(train + test) == sorted(X.index)
     assert list(found.index[:2]) == ["left alone", "right alone"]
 
 
@@ -233,6 +235,18 @@ def test_specifications_transformers_and_estimators_by_their_own_names():
         "DummyClassifier": "feature",
         "ModalitySelector(modalities='text') + DummyClassifier": "single",
     }
+
+
+def test_a_single_modality_is_scored_on_its_columns_alone():
+    X, y = samples(60)
+    text = X.filter(like="text")
+    same = {"estimator": QUICK, "cv": 2, "random_state": 0}
+    found = compare_fusions(X, y, ["concat"], **same)
+    alone = compare_fusions(text, y, **same)
+    for label in ("text alone", "text alone, linear"):
+        assert found.loc[label, "mean"] == alone.loc[label, "mean"]
+        expected = alone.loc[label, "n_parameters"]
+        np.testing.assert_equal(found.loc[label, "n_parameters"], expected)
 
 
 def test_parameters_of_the_head_are_kept():
