@@ -150,7 +150,7 @@ def count_cost(cls: type[NeuralFusion], n_steps: int) -> tuple[int, int]:
 
 
 def _short(number: int) -> str:
-    for factor, unit in ((1e6, " M"), (1e3, " k")):
+    for factor, unit in ((1e6, "\N{NO-BREAK SPACE}M"), (1e3, "\N{NO-BREAK SPACE}k")):
         if number >= factor:
             scaled = number / factor
             return f"{scaled:.1f}{unit}" if scaled < 10 else f"{scaled:.0f}{unit}"

@@ -72,7 +72,7 @@ def test_what_the_tables_add_is_about_fusions_that_are_there(fusion_table):
 def test_a_new_fusion_gets_its_row_by_its_base_class(fusion_table, own_fusion):
     assert "ProductFusion" not in fusion_table.table("relational")
     own_fusion.__module__ = "skmultimodal.fusion.relational._product"
-    text = fusion_table.table("relational")
+    text = fusion_table.table("relational").replace("\N{NO-BREAK SPACE}", " ")
     assert "`~skmultimodal.fusion.ProductFusion`" in text
     assert '"product"' in text
     # three square matrices of width 64 with biases, and their products with a vector
