@@ -217,7 +217,7 @@ def test_latent(n_latents, n_layers, n_heads):
 
     def formula(z, here):
         mark = dict(zip(z, numbers(module.modality)))
-        memory = np.concatenate([z[m] + mark[m] for m in z])
+        memory = norm(module.norm, np.concatenate([z[m] + mark[m] for m in z]))
         there = np.concatenate(list(here.values()))
         latents, everyone = numbers(module.latents), np.ones(n_latents, dtype=bool)
         for layer in module.layers:

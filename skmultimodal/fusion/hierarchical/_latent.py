@@ -24,7 +24,7 @@ class LatentFusion(NeuralFusion):
     """A few learned latent vectors read all tokens of all modalities, then confer.
 
     The memory holds every token with a learned vector of its modality added,
-    z_mt + e_m. In each layer the L latents attend to what is present of it,
+    norm(z_mt + e_m). In each layer the L latents attend to what is present of it,
     l ← l + Attention(norm(l), memory), and go through a self-attention and
     feed-forward layer. h is the mean of the latents after the last layer: d_out =
     embed_dim, whatever `n_latents`. About 12 embed_dim² parameters a layer, whatever
@@ -124,16 +124,17 @@ class _Latent(FusionModule):
     ):
         super().__init__()
         self.d_out = d
-        # as large as what they read: a norm then leaves how large that was
-        self.latents = nn.Parameter(torch.randn(n_latents, d))
+        # small beside what they read, which a norm behind it would hide otherwise
+        self.latents = nn.Parameter(0.02 * torch.randn(n_latents, d))
         self.modality = nn.Parameter(0.02 * torch.randn(n_modalities, d))
+        self.norm = nn.LayerNorm(d)
         self.layers = nn.ModuleList(layers)
 
     def forward(
         self, tokens: dict[str, Tensor], present: dict[str, Tensor]
     ) -> FusionOutput:
         marked = [z + self.modality[k] for k, z in enumerate(tokens.values())]
-        memory = torch.cat(marked, dim=1)  # (n, S, d)
+        memory = self.norm(torch.cat(marked, dim=1))  # (n, S, d)
         here = torch.cat([present[m] for m in tokens], dim=1)  # (n, S)
         latents = self.latents.expand(len(memory), -1, -1)  # (n, L, d)
         for layer in self.layers:
