@@ -6,9 +6,10 @@ and scored on the test part (closed forms have a logistic or ridge regression be
 them). Before any test row is looked at, ``compare_fusions`` picks a fusion on folds of
 the training part ("picked"; at most 4,000 training rows, by group); "auto" picks by
 itself. Standard errors: bootstrap over test rows, of differences pairwise, averaged
-over seeds. Peers' scores come from the anchors beside the data. Sets with fewer than
-600 test rows are also split anew ten times, with a peer (logistic or ridge regression
-of all blocks side by side, each scaled by one over the root of its width) on each.
+over seeds. Seconds are processor time, as machines are shared. Peers' scores come from
+the anchors beside the data. Sets with fewer than 600 test rows are also split anew ten
+times, with a peer (logistic or ridge regression of all blocks side by side, each scaled
+by one over the root of its width) on each.
 
     python benchmarks/bench_fusions.py [--sets leaf mfeat] [--seeds 3] [--resplits 10]
 """
@@ -177,11 +178,11 @@ class Encoded:
         )
 
     def score(self, estimator: Any, seed: int) -> tuple[np.ndarray, float, float]:
-        """Predictions of the test part, their score, and seconds to fit."""
+        """Predictions of the test part, their score, and processor seconds to fit."""
         estimator = seeded(estimator, seed)
-        start = time.perf_counter()
+        start = time.process_time()
         estimator.fit(self.X_train, self.y_train)
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         found = estimator.predict(self.X_test)
         return found, METRICS[self.task.metric](self.y_test, found), seconds
 
