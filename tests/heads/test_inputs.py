@@ -353,7 +353,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("fusion", "message"),
         [
-            ("concta", r"Known fusions: \['bottleneck', 'concat'"),
+            ("concta", r"Known fusions: \['attention_pool', 'bottleneck', 'concat'"),
             (dict, r"neither the name of a fusion"),
         ],
     )
