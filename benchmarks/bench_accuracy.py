@@ -1,11 +1,11 @@
 """How good is the plain net? Real data, given splits, three seeds, peers beside it.
 
 Every set goes raw into ``multimodal_pipeline(..., fusion="concat")`` with defaults;
-only petfinder sets ``class_weight="balanced"``. Encoders are fitted once a set on the training part
-(they do not depend on the head's seed), then the head once a seed, on all modalities
-and on each alone. The test part is scored once a seed. Defaults were chosen by
-cross-validation on the training parts of these same sets, with test scores in sight, so
-these figures are somewhat optimistic. Standard errors are from a bootstrap over test
+only petfinder sets ``class_weight="balanced"``. Encoders are fitted once a set on the
+training part (they do not depend on the head's seed), then the head once a seed, on all
+modalities and on each alone. The test part is scored once a seed. Defaults were chosen
+by cross-validation on the training parts of these same sets, with test scores in sight,
+so these figures are somewhat optimistic. Standard errors are from a bootstrap over test
 rows, averaged over seeds. Peers' scores come from the anchors beside the data.
 
     python benchmarks/bench_accuracy.py [--sets leaf mfeat] [--seeds 3] [--readme]
