@@ -266,7 +266,7 @@ print("done", flush=True)
 
 
 class Child:
-    """A process of its own, that is ready and waits for `go`."""
+    """A process of its own, that waits for `go` once it is ready."""
 
     def __init__(self, store, n, chunk, pause):
         arguments = [str(store.path), str(n), str(chunk), str(pause)]
@@ -278,8 +278,10 @@ class Child:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
 
-    def go(self):
+    def wait_until_ready(self):
         assert self.process.stdout.readline() == "ready\n"
+
+    def go(self):
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
 
@@ -292,7 +294,9 @@ class Child:
 
 
 def test_two_processes_on_an_empty_store_share_the_work(store):
-    children = [Child(store, 120, 8, 0.02) for _ in range(2)]
+    children = [Child(store, 120, 8, 0.1) for _ in range(2)]
+    for child in children:
+        child.wait_until_ready()  # one may start long after the other
     for child in children:
         child.go()
     shares = [child.encoded() for child in children]
@@ -302,6 +306,7 @@ def test_two_processes_on_an_empty_store_share_the_work(store):
 
 def test_a_killed_process_loses_its_chunk_and_no_more(store):
     child = Child(store, 200, 10, 0.01)
+    child.wait_until_ready()
     child.go()
     lines = [child.process.stdout.readline() for _ in range(7)]
     assert lines[-1].split()[1] == "60"
