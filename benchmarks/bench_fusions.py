@@ -4,12 +4,15 @@ Encoders are fitted once a set on the training part. Every single modality, the 
 level, every fusion with its defaults and ``fusion="auto"`` are then fitted once a seed
 and scored on the test part (closed forms have a logistic or ridge regression behind
 them). Before any test row is looked at, ``compare_fusions`` picks a fusion on folds of
-the training part ("picked"; at most 4,000 training rows, by group); "auto" picks by
-itself. Standard errors: bootstrap over test rows, of differences pairwise, averaged
-over seeds. Seconds are processor time, as machines are shared. Peers' scores come from
-the anchors beside the data. Sets with fewer than 600 test rows are also split anew ten
-times, with a peer (logistic or ridge regression of all blocks side by side, each scaled
-by one over the root of its width) on each.
+the training part, with encoders fitted in each fold ("picked"; at most 4,000 training
+rows, by group); "auto" picks by itself. Standard errors: bootstrap over test rows, of
+differences pairwise, averaged over seeds. Seconds are processor time, as machines are
+shared. Peers' scores come from the anchors beside the data. Sets with fewer than 600
+test rows are also split anew ten times, with a peer (logistic or ridge regression of
+all blocks side by side, each scaled by one over the root of its width) on each.
+
+A set takes long. With ``--kept FOLDER`` what was predicted in an earlier run is taken
+from there, and what is new is put there; empty the folder when the code has changed.
 
     python benchmarks/bench_fusions.py --sets     (makes the page of what has been run)
     python benchmarks/bench_fusions.py [--sets leaf mfeat] [--seeds 3] [--resplits 10]
@@ -22,6 +25,7 @@ import json
 import time
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +59,7 @@ from skmultimodal.fusion import (
 )
 from skmultimodal.fusion._base import known_fusions
 from skmultimodal.model_selection import compare_fusions
+from skmultimodal.model_selection._encoded_folds import is_encoded
 
 SETS = ["easy_vqa", "easy_vqa_4k", "leaf", "mfeat", "mmmo", "petfinder", "houses"]
 SETS += ["av_digits_noisy", "basic_motions"]
@@ -106,7 +111,7 @@ class Encoded:
     """A task behind its encoders."""
 
     task: Task
-    head: Any
+    model: Any  # a fitted pipeline of encoders and a head that is not
     X_train: pd.DataFrame
     X_test: pd.DataFrame
     y_train: np.ndarray
@@ -122,7 +127,11 @@ class Encoded:
         seen = model[:-1].fit_transform(task.X.iloc[train], y[train])
         new = model[:-1].transform(task.X.iloc[test])
         groups = None if task.groups is None else np.asarray(task.groups)[train]
-        return cls(task, model[-1], seen, new, y[train], y[test], groups)
+        return cls(task, model, seen, new, y[train], y[test], groups)
+
+    @property
+    def head(self) -> Any:
+        return self.model[-1]
 
     @property
     def modalities(self) -> list[str]:
@@ -179,13 +188,23 @@ class Encoded:
             self.linear(),
         )
 
-    def score(self, estimator: Any, seed: int) -> tuple[np.ndarray, float, float]:
+    def score(
+        self, estimator: Any, seed: int, file: Path | None = None
+    ) -> tuple[np.ndarray, float, float]:
         """Predictions of the test part, their score, and processor seconds to fit."""
-        estimator = seeded(estimator, seed)
-        start = time.process_time()
-        estimator.fit(self.X_train, self.y_train)
-        seconds = time.process_time() - start
-        found = estimator.predict(self.X_test)
+        if file is not None and file.exists():
+            known = json.loads(file.read_text())
+            found, seconds = np.array(known["found"]), known["seconds"]
+        else:
+            estimator = seeded(estimator, seed)
+            start = time.process_time()
+            estimator.fit(self.X_train, self.y_train)
+            seconds = time.process_time() - start
+            found = estimator.predict(self.X_test)
+            if file is not None:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                known = {"found": found.tolist(), "seconds": seconds}
+                file.write_text(json.dumps(known))
         return found, METRICS[self.task.metric](self.y_test, found), seconds
 
 
@@ -195,27 +214,50 @@ def seeded(estimator: Any, seed: int) -> Any:
     return estimator.set_params(**dict.fromkeys(names, seed))
 
 
-def pick(data: Encoded) -> pd.Series:
+def pick(data: Encoded, kept: Path | None) -> pd.Series:
     """Mean scores by compare_fusions on the training part: nothing else decides.
 
     All questions of easy_vqa would take hours: what 4,000 of them say is taken.
     """
-    few = PARTS / f"{data.task.name}_4k.json"
+    task = data.task
+    few = PARTS / f"{task.name}_4k.json"
     if few.exists():
-        known = json.loads(few.read_text())["rows"]
-        return pd.Series({row[1]: float(row[2]) for row in known if row[2]})
-    rows = some_rows(np.arange(len(data.y_train)), data.groups, PICK_ROWS, seed=1)
+        rows = json.loads(few.read_text())["rows"]
+        return pd.Series({row[1]: float(row[2]) for row in rows if row[2]})
+    asked = data.candidates()
+    parts = [
+        compare(data, {label: asked[label] for label in labels}, file)
+        for labels, file in (
+            ([label for label in asked if label != "auto"], "folds.json"),
+            (["auto"], "folds_auto.json"),
+        )
+        for file in [None if kept is None else kept / task.name / file]
+    ]
+    return pd.concat([parts[0], parts[1][["auto"]]])
+
+
+def compare(data: Encoded, asked: dict[str, Any], file: Path | None) -> pd.Series:
+    if file is not None and file.exists():
+        return pd.Series(json.loads(file.read_text()))
+    task, train = data.task, np.flatnonzero(data.task.train)
+    if len(train) > PICK_ROWS:
+        train = some_rows(train, task.groups, PICK_ROWS, seed=1)
+    X = task.X.iloc[train]
+    groups = None if task.groups is None else np.asarray(task.groups)[train]
     compared = compare_fusions(
-        data.X_train.iloc[rows],
-        data.y_train[rows],
-        data.candidates(),
-        estimator=data.head,
+        X,
+        np.asarray(task.y)[train],
+        asked,
+        estimator=data.head if is_encoded(X) else data.model,
         cv=4,
-        groups=None if data.groups is None else data.groups[rows],
-        scoring=SCORING[data.task.metric],
+        groups=groups,
+        scoring=SCORING[task.metric],
         random_state=0,
         verbose=1,
     )
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(compared["mean"].to_json())
     return compared["mean"]
 
 
@@ -238,11 +280,13 @@ class Bootstrap:
         return float(np.mean([np.std(x - y) for x, y in zip(a, b)]))
 
 
-def evaluate(name: str, seeds: int) -> tuple[list[list[str]], list[str], str]:
+def evaluate(
+    name: str, seeds: int, kept: Path | None
+) -> tuple[list[list[str]], list[str], str]:
     task = load(name)
     train, test = np.flatnonzero(task.train), np.flatnonzero(~task.train)
     data = Encoded.of(task, train, test)
-    compared = pick(data)
+    compared = pick(data, kept)
     fusions = [label for label in compared.index if label in data.candidates()]
     picked = compared[fusions].drop("auto").idxmax()
     boot = Bootstrap(data.y_test, task.metric)
@@ -250,7 +294,11 @@ def evaluate(name: str, seeds: int) -> tuple[list[list[str]], list[str], str]:
     parts = {f"{m} alone": data.single(m) for m in data.modalities}
     for label, estimator in {**parts, **data.candidates()}.items():
         n = 1 if name in ONCE else seeds
-        runs = [data.score(estimator, seed) for seed in range(n)]
+        runs = [
+            data.score(estimator, seed, file)
+            for seed in range(n)
+            for file in [kept and kept / name / f"{label} {seed}.json"]
+        ]
         scores = [score for _, score, _ in runs]
         means[label] = float(np.mean(scores))
         draws[label] = [boot.scores(prediction) for prediction, _, _ in runs]
@@ -335,7 +383,7 @@ def verdicts(
     return [f"{name}: {line}" for line in said]
 
 
-def resplit(name: str, picked: str, n_splits: int) -> list[str]:
+def resplit(name: str, picked: str, n_splits: int, kept: Path | None) -> list[str]:
     """Picked, auto, the best alone and the peer on new splits of all rows."""
     task = load(name)
     n_test, n = int((~task.train).sum()), len(task.y)
@@ -349,7 +397,9 @@ def resplit(name: str, picked: str, n_splits: int) -> list[str]:
             chosen[label] = data.candidates()[label]
         chosen["peer"] = data.peer()
         for label, estimator in chosen.items():
-            found.setdefault(label, []).append(data.score(estimator, number)[1])
+            file = kept and kept / name / f"resplit {label} {number}.json"
+            score = data.score(estimator, number, file)[1]
+            found.setdefault(label, []).append(score)
     scores = {label: np.array(values) for label, values in found.items()}
     singles = [label for label in scores if label.endswith(" alone")]
     alone = max(singles, key=lambda label: scores[label].mean())
@@ -371,14 +421,17 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=SETS, choices=SETS)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--resplits", type=int, default=10)
+    parser.add_argument("--kept", type=Path, help="folder of predictions made before")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     header = ["set", "method", "folds", "test", "sd", "se", "seconds", ""]
     for name in options.sets:
         print(name, flush=True)
-        rows, said, picked = evaluate(name, options.seeds)
+        rows, said, picked = evaluate(name, options.seeds, options.kept)
         few = int((~load(name).train).sum()) < FEW_TEST_ROWS
-        again = resplit(name, picked, options.resplits) if few else []
+        again = []
+        if few:
+            again = resplit(name, picked, options.resplits, options.kept)
         print("\n".join([*said, *again]), flush=True)
         # a set takes long: each is kept by itself, and the page made of all there are
         part = {"rows": rows, "said": said, "again": again, "machine": machine()}

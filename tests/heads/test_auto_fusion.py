@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import make_pipeline
 from scipy.optimize import minimize
@@ -17,8 +18,10 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 
 from skmultimodal import pack
 from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
+from skmultimodal.heads.auto._cost import relative_cost
 from skmultimodal.heads.auto._pool import Target, fit_pool
 from skmultimodal.heads.auto._probes import _discriminants, _ridges
+from skmultimodal.heads.auto._short_list import DEEP, Budget
 from skmultimodal.sampling import ModalitySampler
 
 QUICK = {"max_epochs": 8, "embed_dim": 8, "hidden_layer_sizes": (16,)}
@@ -144,6 +147,64 @@ class TestChoice:
         assert model.predict_proba(X[200:]).shape == (100, 2)
 
 
+@pytest.fixture(scope="module")
+def many():
+    """So many rows that one fold decides; y is whether two signs agree."""
+    rng = np.random.default_rng(0)
+    signs = rng.choice([-1.0, 1.0], (2, 4000))
+    left, right = (signs + rng.normal(scale=0.3, size=(2, 4000)))[:, :, None]
+    return pack({"left": left, "right": right}), (signs[0] == signs[1]).astype(int)
+
+
+@pytest.fixture(scope="module")
+def decided(many):
+    X, y = many
+    return classifier(max_epochs=3).fit(X[:3600], y[:3600])
+
+
+class TestManyRows:
+    def test_one_fold_decides(self, decided):
+        report = decided.fusion_report_
+        assert (report["folds"] == 1).all()
+        assert set(DEEP) & set(report.index)
+        best = report["loss"].idxmin()
+        assert best in (report.attrs["chosen"], "stacking")
+
+    def test_what_is_kept_is_trained_on_all_rows(self, many, decided):
+        X, y = many
+        history = pd.DataFrame(decided.history_)
+        kept = set(history[history["fold"].isna()]["candidate"])
+        assert kept
+        nets = [c for c in decided._auto.candidates if c.fusion != "linear"]
+        assert {c.name for c in nets} == kept
+        assert all(len(c.predictors) == 1 for c in nets)
+        assert decided.score(X[3600:], y[3600:]) > 0.95
+
+    def test_a_seed_repeats_it(self, many, decided):
+        X, y = many
+        again = classifier(max_epochs=3).fit(X[:3600], y[:3600])
+        first, second = (m.predict_proba(X[3600:]) for m in (decided, again))
+        np.testing.assert_array_equal(first, second)
+
+    def test_groups_are_not_parted(self, many):
+        """Who it is tells y; in a fold of strangers it does not."""
+        rng = np.random.default_rng(0)
+        group = np.repeat(np.arange(100), 36)
+        who, y = rng.normal(size=(100, 6))[group], rng.integers(2, size=100)[group]
+        X = pack({"a": who + 0.1 * rng.normal(size=who.shape), "b": who[:, ::-1]})
+        report = classifier(max_epochs=3).fit(X, y, groups=group).fusion_report_
+        assert (report["folds"] == 1).all()
+        assert report["loss"].min() > 0.6
+
+    def test_regression(self):
+        rng = np.random.default_rng(0)
+        a, b = rng.normal(size=(3600, 2)), rng.normal(size=(3600, 2))
+        y = a[:, 0] * b[:, 0]
+        model = regressor(max_epochs=10).fit(pack({"a": a, "b": b})[:3300], y[:3300])
+        assert (model.fusion_report_["folds"] == 1).all()
+        assert model.score(pack({"a": a, "b": b})[3300:], y[3300:]) > 0.7
+
+
 class TestHonesty:
     def test_synthetic_rows_do_not_tell_of_their_parents(self):
         X, y = noise(150)
@@ -210,6 +271,17 @@ class TestAbsence:
         np.testing.assert_allclose(shuffled, whole[order], atol=1e-6)
         one = fitted.predict_proba(X.iloc[4:5])
         np.testing.assert_allclose(one[0], whole[4], atol=1e-5)
+
+    def test_nets_that_hide_modalities_are_tried(self, views, fitted):
+        """Where rows lack modalities, and the head does not hide them anyway."""
+        label = "gated, modality_dropout=0.5"
+        assert label in fitted.fusion_report_.index
+        X, _, y, _ = views
+        hiding = classifier(max_epochs=1, modality_dropout=0.3).fit(X, y)
+        assert label not in hiding.fusion_report_.index
+        X, y = noise(100)
+        whole = classifier(max_epochs=1).fit(X, y)
+        assert label not in whole.fusion_report_.index
 
     def test_a_modality_that_no_row_has(self, views):
         X, X_test, y, _ = views
@@ -307,6 +379,40 @@ class TestRefusals:
 
 
 # --- the parts, against other ways to compute them ------------------------------------
+
+
+@pytest.fixture(scope="module")
+def recipe(views):
+    X, _, y, _ = views
+    return FusionClassifier(**QUICK, random_state=0).fit(X, y)._recipe
+
+
+class TestCost:
+    """What a net takes, counted."""
+
+    def test_order_of_fusions(self, recipe):
+        names = ("concat", "gated", "mmtm", "cross_attention")
+        costs = [relative_cost(recipe, name, 64) for name in names]
+        assert costs[0] == 1
+        assert costs == sorted(costs)
+        assert costs[-1] > 3
+
+    def test_the_same_each_time_and_no_draw_from_outside(self, recipe):
+        torch.manual_seed(0)
+        before = torch.random.get_rng_state()
+        assert relative_cost(recipe, "mmtm", 64) == relative_cost(recipe, "mmtm", 64)
+        assert torch.equal(before, torch.random.get_rng_state())
+
+    def test_budget(self):
+        """Two modalities: seven trainings, one of them for the probes."""
+        budget = Budget(2, share=0.75, later=2.25, fusions=[1.0])
+        # 0.75 (1 + c) + 2.25 c <= 6
+        assert budget.allows(1.74)
+        assert not budget.allows(1.76)
+        budget.alone.append(1.0)
+        # 0.75 (1 + 1 + c) + 2.25 (c + 0.5) <= 6
+        assert budget.allows(1.12)
+        assert not budget.allows(1.13)
 
 
 @pytest.mark.parametrize("width", [6, 90])  # fewer and more columns than rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class Candidate:
     modality: str | None  # None: it takes all
     scores: np.ndarray  # (n, k), zero where the modality is absent or no fold tests
     predictors: list[Any]  # a Probe, or a net a fold
+    params: dict[str, Any] = field(default_factory=dict)  # of the head, where not its
     folds: int = 0
     seconds: float = 0.0
 

@@ -51,7 +51,9 @@ def describe(
 
 
 def _summary(report: pd.DataFrame, chosen: str) -> str:
-    singles = report[(report["level"] == "single") & (report["folds"] > 1)]
+    # what the first fold ruled out was tested on other rows
+    compared = report["folds"] == report["folds"].max()
+    singles = report[(report["level"] == "single") & compared]
     taken = report.loc[chosen]
     said = f"Chosen: {chosen}, loss out of fold {taken['loss']:.4g}"
     if len(singles) and chosen not in singles.index:

@@ -3,6 +3,9 @@
 Closed-form probes of every modality alone and of all together, and a few small nets,
 predict the same folds. Then a pool of all of them, or the simplest that is not worse
 than the best by more than a standard error, is taken: whichever the folds favour.
+
+Where the rows are so many that those of one fold decide, the others are left out, and
+the time goes into another fusion and into training what is kept on all rows.
 """
 
 from __future__ import annotations
@@ -20,13 +23,21 @@ from skmultimodal._folds import draw_folds
 from skmultimodal.fusion._base import known_fusions
 from skmultimodal.heads._inputs import BlockInputs
 from skmultimodal.heads.auto._chosen import AutoFusion, Blocks, Candidate, Link, cut
+from skmultimodal.heads.auto._cost import relative_cost, step_cost
 from skmultimodal.heads.auto._pool import Target, fit_pool, out_of_fold_losses, pool
 from skmultimodal.heads.auto._probes import BlockFeatures, cross_fit
 from skmultimodal.heads.auto._report import Line, describe
+from skmultimodal.heads.auto._short_list import (
+    FIRST,
+    Budget,
+    Net,
+    first_nets,
+    further_nets,
+)
 
-SHORT_LIST = ("concat", "gated")  # fusions whose step costs little more than the first
 PROBE = "linear"
 _FOLDS = 4
+_DECISIVE = 800  # rows of a fold that decide by themselves
 
 
 @dataclass
@@ -59,17 +70,24 @@ class _Search:
         self.blocks = Blocks(data.inputs, features)
         self.history: list[dict[str, Any]] = []
         self.folds = self._draw()
-        self.fold = np.full(
-            len(data.x), -1
-        )  # that tests a row; copies are tested in none
-        for number, (_, test) in enumerate(self.folds):
-            self.fold[test] = number
-        self.tested = np.flatnonzero(self.fold >= 0)
+        self.first = self.folds[0][1]  # rows that the first fold tests
+        self.decisive = len(self.first) >= _DECISIVE
+        # Which part of the tested rows one is of: weights are fitted on the others.
+        # Copies are tested in no fold.
+        self.part = np.full(len(data.x), -1)
+        if self.decisive:
+            self.folds = self.folds[:1]
+            rng = np.random.default_rng(seed)
+            self.part[self.first] = rng.permutation(len(self.first)) % _FOLDS
+        else:
+            for number, (_, test) in enumerate(self.folds):
+                self.part[test] = number
+        self.tested = np.flatnonzero(self.part >= 0)
         self.goal = _keep_balance(data.target, self.tested)
         self.target = self.goal.take(self.tested)
 
     def run(self) -> AutoFusion:
-        if len(self.folds) == 1:
+        if not len(self.tested):
             return self._without_folds()
         probes = self._probes()
         kept, dropped = self._nets(probes)
@@ -107,7 +125,7 @@ class _Search:
 
     def _without_folds(self) -> AutoFusion:
         """The first fusion, untried."""
-        name = SHORT_LIST[0]
+        name = FIRST
         empty = np.zeros(self.data.target.values.shape)
         only = Candidate(name, known_fusions()[name].level, name, None, empty, [])
         self._train(only, 0)
@@ -150,27 +168,56 @@ class _Search:
     # Nets --------------------------------------------------------------------------
 
     def _nets(self, probes: list[Candidate]) -> tuple[list[Candidate], list[Candidate]]:
-        """The nets that go through all folds, and those that the first ruled out."""
-        asked: list[tuple[str, str, str, str | None]] = []
-        for name in SHORT_LIST if len(self.layout) > 1 else SHORT_LIST[:1]:
-            fusion = known_fusions()[name]
-            if self.link.task in fusion.tasks:
-                asked.append((name, fusion.level, name, None))
-        alone = self._enough_alone(probes)
-        if alone is not None:
-            asked.append((f"{alone} alone", "single", "concat", alone))
-        tried = []
-        for name, level, fusion_name, modality in asked:
-            empty = np.zeros(self.data.target.values.shape)
-            tried.append(Candidate(name, level, fusion_name, modality, empty, []))
-            self._train(tried[-1], 0)
-        tried = [c for c in tried if c.predictors]
+        """The nets that go on after the first fold, and those that it ruled out."""
+        nets = first_nets(self._enough_alone(probes))
+        tried = [c for c in map(self._try, nets) if c.predictors]
+        tried += self._try_further(tried)
         kept = self._rule_out(tried)
         for candidate in kept:
-            for number in range(1, len(self.folds)):
-                self._train(candidate, number)
+            if self.decisive:
+                self._train(candidate, None)
+            else:
+                for number in range(1, len(self.folds)):
+                    self._train(candidate, number)
             self._say(candidate)
         return kept, [c for c in tried if c not in kept]
+
+    def _try(self, net: Net) -> Candidate:
+        """Through the first fold."""
+        empty = np.zeros(self.data.target.values.shape)
+        found = Candidate(
+            net.name, net.level, net.fusion, net.modality, empty, [], net.params
+        )
+        self._train(found, 0)
+        return found
+
+    def _try_further(self, tried: list[Candidate]) -> list[Candidate]:
+        """What is costly, or for some data only, while the budget allows."""
+        if len(self.layout) < 2 or not tried or tried[0].modality is not None:
+            return []
+        n_modalities, first = len(self.layout), tried[0].predictors[0]
+        size = first.batch_size_
+        recipe = first._recipe
+        unit = step_cost(recipe, size)
+        share = len(self.folds[0][0]) / len(self.data.x)
+        later = 1.0 if self.decisive else share * (len(self.folds) - 1)
+        budget = Budget(n_modalities, share, later)
+        for candidate in tried:
+            cost = step_cost(candidate.predictors[0]._recipe, size) / unit
+            alone = candidate.modality is not None
+            (budget.alone if alone else budget.fusions).append(cost)
+        here = [self.blocks.present(b.name, self.here) for b in self.layout]
+        hides = self.head.modality_dropout > 0
+        absent = 1 - float(np.mean(here))
+        found = []
+        for nets in further_nets(self.link.task, absent, hides, self.decisive):
+            for net in nets:
+                cost = relative_cost(recipe, net.fusion, size)
+                if budget.allows(cost):
+                    budget.fusions.append(cost)
+                    found.append(self._try(net))
+                    break
+        return [c for c in found if c.predictors]
 
     def _enough_alone(self, probes: list[Candidate]) -> str | None:
         """The modality whose probe is not clearly worse than the probe of all."""
@@ -184,16 +231,21 @@ class _Search:
         worse, error = moments(losses[best] - together, self.target.weight)
         return singles[best].modality if worse <= error else None
 
-    def _train(self, candidate: Candidate, number: int) -> None:
+    def _train(self, candidate: Candidate, number: int | None) -> None:
+        """On the rows of a fold; None: on all rows, where one fold has decided."""
         start = time.perf_counter()
         data, modality = self.data, candidate.modality
         has = self.blocks.present(modality, self.here)
-        train, test = (rows[has[rows]] for rows in self.folds[number])
+        whole = np.arange(len(data.x)), np.arange(0)
+        fold = whole if number is None else self.folds[number]
+        train, test = (rows[has[rows]] for rows in fold)
         if not self._is_learnable(train):
             return  # says nothing in this fold
         columns = self.blocks.columns(modality)
         net = clone(self.head).set_params(
-            fusion=candidate.fusion, random_state=self.seed + number
+            fusion=candidate.fusion,
+            random_state=self.seed + (len(self.folds) if number is None else number),
+            **candidate.params,
         )
         net._sized_for = len(data.x)  # smaller batches would take longer than all rows
         if modality is not None:
@@ -212,8 +264,10 @@ class _Search:
             if len(test):
                 part = cut(data.X, test, columns)
                 candidate.scores[test] = self.link.score(net, part)
+        if number is None:  # the net of a part of the rows has done its work
+            candidate.predictors.clear()
         candidate.predictors.append(net)
-        candidate.folds += 1
+        candidate.folds += number is not None
         candidate.seconds += time.perf_counter() - start
         told = {"candidate": candidate.name, "fold": number}
         self.history += [told | epoch for epoch in net.history_]
@@ -224,8 +278,7 @@ class _Search:
         The first fusion stays unless another is better by more than a standard error;
         a modality alone stays unless it is worse by more than that.
         """
-        rows = np.flatnonzero(self.fold == 0)
-        weight = self.goal.take(rows).weight
+        weight = self.goal.take(self.first).weight
         losses = [self._first_losses(candidate) for candidate in tried]
         best = 0
         for k, candidate in enumerate(tried):
@@ -259,7 +312,9 @@ class _Search:
         if len(found) > 1:
             options.append(("stacking", "decision", found))
             losses.append(self._losses(found))
-            if moments(losses[-1], weight)[0] < means[simple]:
+            gain, error = moments(losses[-1] - losses[simple], weight)
+            # the net of all rows is better than the one that weights were fitted by
+            if gain < (-error if self.decisive else 0):
                 name, chosen = "stacking", found
         scores = np.stack([c.scores[self.tested] for c in chosen])
         weights = fit_pool(scores, self.target)
@@ -267,7 +322,7 @@ class _Search:
             Line(label, level, parts, *moments(loss, weight))
             for (label, level, parts), loss in zip(options, losses)
         ]
-        first = self.goal.take(np.flatnonzero(self.fold == 0)).weight
+        first = self.goal.take(self.first).weight
         lines += [
             Line(c.name, c.level, [c], *moments(self._first_losses(c), first))
             for c in dropped
@@ -285,12 +340,11 @@ class _Search:
     def _losses(self, candidates: list[Candidate]) -> np.ndarray:
         """Of the tested rows, by weights from the other folds: (n_tested,)"""
         scores = np.stack([c.scores[self.tested] for c in candidates])
-        return out_of_fold_losses(scores, self.target, self.fold[self.tested])
+        return out_of_fold_losses(scores, self.target, self.part[self.tested])
 
     def _first_losses(self, candidate: Candidate) -> np.ndarray:
         """Of the rows of the first fold, which have to do for its one weight too."""
-        rows = np.flatnonzero(self.fold == 0)
-        target, scores = self.goal.take(rows), candidate.scores[None, rows]
+        target, scores = self.goal.take(self.first), candidate.scores[None, self.first]
         weights = fit_pool(scores, target)
         return target.losses(pool(scores, weights, target.offset))
 
