@@ -58,8 +58,8 @@ class _Product(FusionModule):
 # %%
 # Does it keep what heads rely on? The gradient has to reach every modality, what stands
 # in an absent one may change nothing, a row predicted alone has to equal the row in a
-# batch. Our class is put to the tests that every fusion of the package passes. A failure
-# would raise, and say what is wrong and what to do.
+# batch. Our class is put to the tests that every fusion of the package passes.
+# A failure would raise, and say what is wrong and what to do.
 
 checks = pd.DataFrame(check_fusion(ProductFusion(residual=True)))
 print(checks[["check_name", "status"]].to_string(index=False))

@@ -63,10 +63,9 @@ def make_target(signal: np.ndarray, task: str) -> np.ndarray | None:
 
 def answers(head: Any, X: pd.DataFrame) -> np.ndarray:
     """What a fitted head makes of rows: (n, k)"""
-    for method in ("predict_proba", "predict", "transform"):
-        if hasattr(head, method):
-            return np.asarray(getattr(head, method)(X)).reshape(len(X), -1)
-    raise TypeError(f"{type(head).__name__} predicts nothing.")
+    methods = ("predict_proba", "predict", "transform")
+    method = next(m for m in methods if hasattr(head, m))
+    return np.asarray(getattr(head, method)(X)).reshape(len(X), -1)
 
 
 def _require_width(found: np.ndarray, n: int, task: str) -> None:
