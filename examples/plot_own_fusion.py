@@ -21,6 +21,7 @@ from skmultimodal import pack
 from skmultimodal.fusion import FusionModule, FusionOutput, NeuralFusion
 from skmultimodal.heads import FusionClassifier
 from skmultimodal.nn import PerModality, pool_tokens
+from skmultimodal.testing import check_fusion
 
 
 class ProductFusion(NeuralFusion):
@@ -53,6 +54,15 @@ class _Product(FusionModule):
         fused = torch.stack(list(factors.values())).prod(dim=0)
         return FusionOutput(fused, tokens=tokens, per_modality=factors)
 
+
+# %%
+# Does it keep what heads rely on? The gradient has to reach every modality, what stands
+# in an absent one may change nothing, a row predicted alone has to equal the row in a
+# batch. Our class is put to the tests that every fusion of the package passes.
+# A failure would raise, and say what is wrong and what to do.
+
+checks = pd.DataFrame(check_fusion(ProductFusion(residual=True)))
+print(checks[["check_name", "status"]].to_string(index=False))
 
 # %%
 # Two modalities, each a noisy picture of one of two signs. The class says whether the

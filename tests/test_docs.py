@@ -17,6 +17,7 @@ from skmultimodal import pack
 from skmultimodal.fusion._base import known_fusions
 from skmultimodal.heads import FusionClassifier
 from skmultimodal.model_selection._candidates import Question, list_candidates
+from skmultimodal.testing import check_fusion
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = [p for p in sorted(DOCS.rglob("*.rst")) if ">>>" in p.read_text("utf-8")]
@@ -28,6 +29,7 @@ def test_examples_of_the_user_guide_run(page):
     failed, tried = doctest.testfile(
         str(page), module_relative=False, optionflags=doctest.NORMALIZE_WHITESPACE
     )
+    gc.collect()  # of the fusion that a page defines
     assert tried > 0
     assert failed == 0
 
@@ -106,12 +108,22 @@ def test_the_fusion_of_the_page_works_by_instance_and_by_name(own_fusion):
     assert head.get_params()["fusion__residual"] is True
 
 
+@pytest.mark.parametrize("residual", [False, True])
+def test_the_fusion_of_the_page_keeps_its_promises(own_fusion, residual):
+    gc.collect()  # one of its name that another test has defined
+    results = check_fusion(own_fusion(residual=residual))
+    assert {r["status"] for r in results} <= {"passed", "skipped"}
+
+
 def test_the_fusion_of_the_page_is_among_all_fusions(own_fusion):
     head = FusionClassifier(max_epochs=1)
     question = Question("classes", head, ["left", "right"], 100)
-    labels = {c.label: c.level for c in list_candidates("all", question)}
-    assert labels["product"] == "relational"
-    del question, head
+    for asked in ("all", "product", [own_fusion()]):
+        found = {c.label: c for c in list_candidates(asked, question)}
+        assert found["product"].level == "relational"
+        # the object itself: a process of n_jobs may not know the class of a name
+        assert found["product"].estimator.fusion == own_fusion()
+    del question, head, found
 
 
 def test_pages_of_the_guide_are_in_its_index():

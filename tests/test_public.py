@@ -21,6 +21,7 @@ OPTIONAL = [
     "numpydoc",
     "peft",
     "polars",
+    "pytest",
     "sentence_transformers",
     "timm",
     "torchaudio",

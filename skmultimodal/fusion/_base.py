@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from abc import ABCMeta, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from sklearn.base import BaseEstimator, clone
@@ -59,9 +60,17 @@ class NeuralFusion(BaseEstimator, metaclass=ABCMeta):
     stores its parameters in ``__init__``, lists what they may be in
     ``_parameter_constraints``, and implements :meth:`build`. Its name as a string is
     the class name in snake case without ``Fusion``.
+
+    The class may say besides at which `level` it fuses ("feature", "hierarchical",
+    "relational" or "decision": where tables list it), how many modalities it needs,
+    `min_modalities`, and which `tasks` it is for.
+
+    See Also
+    --------
+    skmultimodal.testing.check_fusion : Whether a fusion keeps what it has to promise.
     """
 
-    level: ClassVar[str]
+    level: ClassVar[str] = "feature"
     min_modalities: ClassVar[int] = 1
     tasks: ClassVar[tuple[str, ...]] = TASKS
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -170,14 +179,25 @@ def fusion_name(cls: type[NeuralFusion]) -> str:
 
 def known_fusions() -> dict[str, type[NeuralFusion]]:
     """Every neural fusion there is by name, a user's own included."""
-    found: dict[str, type[NeuralFusion]] = {}
+    found = {fusion_name(cls): cls for cls in neural_fusions()}
+    return dict(sorted(found.items()))
+
+
+def neural_fusions() -> Iterator[type[NeuralFusion]]:
+    """Every class that can be built, in no useful order."""
     stack: list[Any] = [NeuralFusion]
     while stack:
         for cls in stack.pop().__subclasses__():
             stack.append(cls)
             if not cls.__abstractmethods__:
-                found[fusion_name(cls)] = cls
-    return dict(sorted(found.items()))
+                yield cls
+
+
+def required_parameters(cls: type[NeuralFusion]) -> list[str]:
+    """Parameters without a default: a name cannot stand for such a class."""
+    given = inspect.signature(cls).parameters.values()
+    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in given if p.default is p.empty and p.kind not in kinds]
 
 
 def make_fusion(fusion: Any) -> NeuralFusion:
@@ -194,6 +214,12 @@ def make_fusion(fusion: Any) -> NeuralFusion:
                 f"fusion={fusion!r} is not known. Known fusions: {sorted(known)}. Give "
                 "one of these names, a NeuralFusion such as BottleneckFusion(), or, in "
                 "a classifier or regressor, 'auto'."
+            )
+        required = required_parameters(known[fusion])
+        if required:
+            raise ValueError(
+                f"fusion={fusion!r} stands for {known[fusion].__name__} with its "
+                f"defaults, and {required} have none. Give them one, or the object."
             )
         return known[fusion]()
     if isinstance(fusion, type) and issubclass(fusion, NeuralFusion):

@@ -19,7 +19,13 @@ from skmultimodal.fusion import (
     ModalityVotingRegressor,
     NeuralFusion,
 )
-from skmultimodal.fusion._base import AUTO, fusion_name, known_fusions, make_fusion
+from skmultimodal.fusion._base import (
+    AUTO,
+    fusion_name,
+    known_fusions,
+    make_fusion,
+    required_parameters,
+)
 from skmultimodal.fusion._blocks import ClosedFormFusion
 from skmultimodal.fusion.decision_level._defaults import (
     PerLabel,
@@ -144,7 +150,9 @@ def _everything(question: Question) -> list[Candidate]:
     names = [
         name
         for name, cls in known_fusions().items()
-        if question.task in cls.tasks and n_modalities >= cls.min_modalities
+        if question.task in cls.tasks
+        and n_modalities >= cls.min_modalities
+        and not required_parameters(cls)
     ]
     names += [
         name
@@ -222,7 +230,8 @@ def _by_name(name: str, question: Question, label: str) -> Candidate:
             f"{[*known, *closed, 'voting', 'stacking', AUTO]}; anything else is given "
             "as a NeuralFusion, a transformer or an estimator."
         )
-    return Candidate(label, known[name].level, question.with_fusion(name))
+    fusion = make_fusion(name)  # a worker may not know the class of a name
+    return Candidate(label, fusion.level, question.with_fusion(fusion))
 
 
 def level_of(estimator: Any) -> str:

@@ -160,6 +160,18 @@ def test_abstract_fusions_are_not_listed():
         HalfFusion()
 
 
+def test_a_name_stands_for_defaults():
+    class RankedFusion(ConcatFusion):
+        def __init__(self, rank):
+            self.rank = rank
+
+    assert make_fusion(RankedFusion(2)).rank == 2
+    with pytest.raises(
+        ValueError, match=r"'ranked' .* RankedFusion .* \['rank'\] have"
+    ):
+        make_fusion("ranked")
+
+
 @pytest.mark.parametrize(
     ("cls", "name"),
     [

@@ -1,5 +1,6 @@
 """A comparison that one can trust: same folds, no leaks, honest words."""
 
+import gc
 import warnings
 
 import numpy as np
@@ -17,10 +18,16 @@ from sklearn.preprocessing import StandardScaler
 
 from skmultimodal import multimodal_pipeline
 from skmultimodal.compose import ModalitySelector, ModalityTransformer
-from skmultimodal.fusion import BottleneckFusion, CCAFusion
+from skmultimodal.fusion import (
+    BottleneckFusion,
+    CCAFusion,
+    ConcatFusion,
+    NeuralFusion,
+)
 from skmultimodal.fusion._base import known_fusions
 from skmultimodal.heads import FusionClassifier
 from skmultimodal.model_selection import compare_fusions
+from skmultimodal.model_selection._candidates import Question, list_candidates
 from skmultimodal.sampling import ModalitySampler
 
 from ._comparing import QUICK, samples
@@ -217,6 +224,47 @@ def test_all_are_all_that_suit():
     nets = found.loc[[*neural, "text alone"], "n_parameters"]
     assert (nets > 0).all()
     assert np.isnan(found.loc["voting", "n_parameters"])
+
+
+@pytest.fixture
+def own_fusion():
+    """A class of a user's own that says no more than it has to."""
+
+    class OwnFusion(NeuralFusion):
+        def build(self, modalities, embed_dim, dropout):
+            return ConcatFusion().build(modalities, embed_dim, dropout)
+
+    yield
+    del OwnFusion
+    gc.collect()  # one that is still there is one of "all" in other tests
+
+
+@pytest.mark.usefixtures("own_fusion")
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_fusion_of_a_users_own_by_its_name(n_jobs):
+    """Workers have not imported its class."""
+    X, y = samples(60)
+    found = compare_fusions(
+        X, y, ["own", "concat"], estimator=QUICK, cv=2, n_jobs=n_jobs, random_state=0
+    )
+    assert found.loc["own", "level"] == "feature"
+    assert found.loc["own", "mean"] == found.loc["concat", "mean"]
+
+
+def test_a_fusion_without_defaults_is_none_of_all():
+    class RankedFusion(ConcatFusion):
+        def __init__(self, rank):
+            self.rank = rank
+
+    question = Question("classes", QUICK, ["text", "image"], 60)
+    assert "ranked" not in {c.label for c in list_candidates("all", question)}
+    assert "ranked" in known_fusions()
+    with pytest.raises(ValueError, match=r"'ranked' stands for .*\['rank'\] have none"):
+        list_candidates(["ranked"], question)
+    labels = [c.label for c in list_candidates([RankedFusion(2)], question)]
+    assert labels[-1] == "ranked(rank=2)"
+    del RankedFusion
+    gc.collect()
 
 
 def test_specifications_transformers_and_estimators_by_their_own_names():
