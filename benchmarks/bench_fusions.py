@@ -4,12 +4,13 @@ Encoders are fitted once a set on the training part. Every single modality, the 
 level, every fusion with its defaults and ``fusion="auto"`` are then fitted once a seed
 and scored on the test part (closed forms have a logistic or ridge regression behind
 them). Before any test row is looked at, ``compare_fusions`` picks a fusion on folds of
-the training part, with encoders fitted in each fold ("picked"; at most 4,000 training
-rows, by group); "auto" picks by itself. Standard errors: bootstrap over test rows, of
-differences pairwise, averaged over seeds. Seconds are processor time, as machines are
-shared. Peers' scores come from the anchors beside the data. Sets with fewer than 600
-test rows are also split anew ten times, with a peer (logistic or ridge regression of
-all blocks side by side, each scaled by one over the root of its width) on each.
+the training part, with encoders fitted in each fold ("picked": the best row of its
+table but the single modalities; at most 4,000 training rows, by group). "auto", one of
+these rows, picks by itself. Standard errors: bootstrap over test rows, of differences
+pairwise, averaged over seeds. Seconds are processor time, as machines are shared.
+Peers' scores come from the anchors beside the data. Sets with fewer than 600 test rows
+are also split anew ten times, with a peer (logistic or ridge regression of all blocks
+side by side, each scaled by one over the root of its width) on each.
 
 A set takes long. With ``--kept FOLDER`` what was predicted in an earlier run is taken
 from there, and what is new is put there; empty the folder when the code has changed.
@@ -288,7 +289,7 @@ def evaluate(
     data = Encoded.of(task, train, test)
     compared = pick(data, kept)
     fusions = [label for label in compared.index if label in data.candidates()]
-    picked = compared[fusions].drop("auto").idxmax()
+    picked = compared[fusions].idxmax()
     boot = Bootstrap(data.y_test, task.metric)
     means, draws, seconds, rows = {}, {}, {}, []
     parts = {f"{m} alone": data.single(m) for m in data.modalities}
