@@ -49,6 +49,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     module_: FusionBody
     history_: list[dict[str, Any]]
     _optimizer_state: dict[str, Any] | None
+    batch_sampler: str | None = None
     _sized_for: int | None = None  # rows that batch_size="auto" shall suit
 
     _parameter_constraints: ClassVar[dict] = {
@@ -369,6 +370,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             balance=make_balance(
                 self.modality_balance, float(self.aux_loss_weight), int(epochs)
             ),
+            batch_sampler=self.batch_sampler,
         )
 
     def _choose_loss(self, n_epochs: int | None) -> WeightedLoss:

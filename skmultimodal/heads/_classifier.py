@@ -62,6 +62,10 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weight of each class in the loss. For multilabel y, as in
         :func:`sklearn.utils.class_weight.compute_sample_weight`.
+    batch_sampler : {{"balanced"}} or None, default=None
+        "balanced" draws batches in which each class comes equally often; an epoch has
+        as many rows as before, those of rare classes several times. For multilabel y,
+        each label, and rows without any. Weights of rows and classes count on top.
     {training}
 
     Attributes
@@ -100,6 +104,7 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
     _parameter_constraints: ClassVar[dict] = {
         **FusionPredictor._parameter_constraints,
         "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "batch_sampler": [StrOptions({"balanced"}), None],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -117,6 +122,7 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
         loss: Any = "cross_entropy",
         label_smoothing: float = 0.0,
         class_weight: Any = None,
+        batch_sampler: str | None = None,
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
@@ -147,6 +153,7 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
         self.loss = loss
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.batch_sampler = batch_sampler
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
@@ -392,6 +399,12 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
                 f"fusion='auto' pools its candidates by their log loss on the training "
                 f"rows, which would undo what loss={self.loss!r} does. Name a fusion, "
                 "or use class_weight, which counts for the candidates and the pool."
+            )
+        if self._is_auto and self.batch_sampler is not None:
+            raise ValueError(
+                f"fusion='auto' weighs its candidates on the training rows as they "
+                f"come, which batch_sampler={self.batch_sampler!r} does not draw. Name "
+                "a fusion, or use class_weight, which counts for the pool too."
             )
 
     def _count_rows(
