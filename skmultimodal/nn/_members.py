@@ -45,9 +45,9 @@ class OwnLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """x: (n, E, d_in) -> (n, E, d_out)"""
         if self.scale is None:
-            return torch.einsum("ned,edk->nek", x, self.weight) + self.bias
+            return torch.einsum("nei,eio->neo", x, self.weight) + self.bias
         weight = F.normalize(self.weight, dim=1)
-        return self.scale * torch.einsum("ned,edk->nek", F.normalize(x, dim=2), weight)
+        return self.scale * torch.einsum("nei,eio->neo", F.normalize(x, dim=2), weight)
 
 
 class MemberOutputs(nn.Module):
