@@ -146,6 +146,8 @@ class FusionTransformer(TransformerMixin, FusionHead):
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
+        max_grad_norm: float | None = None,
+        average: str | None = None,
         max_epochs: int = 30,
         batch_size: int | str = "auto",
         standardize: bool = True,
@@ -177,6 +179,8 @@ class FusionTransformer(TransformerMixin, FusionHead):
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.average = average
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.standardize = standardize
@@ -391,13 +395,15 @@ class FusionTransformer(TransformerMixin, FusionHead):
             return y
         return self._reader._scale_target(y, rows)
 
-    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+    def _target_weights(
+        self, y: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray | None:
         return None
 
-    def _make_loss(self) -> WeightedLoss:
+    def _make_loss(self, n_epochs: int | None) -> WeightedLoss:
         if self.objective != "supervised":
             return OwnLoss()
-        return self._reader._make_loss()
+        return self._reader._make_loss(n_epochs)
 
     def _task(self) -> str:
         if self.objective != "supervised":

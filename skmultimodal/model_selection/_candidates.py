@@ -11,6 +11,7 @@ from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils._pprint import _changed_params
 
+from skmultimodal._specs import required_parameters
 from skmultimodal.compose import ModalitySelector
 from skmultimodal.fusion import (
     ModalityStackingClassifier,
@@ -24,7 +25,6 @@ from skmultimodal.fusion._base import (
     fusion_name,
     known_fusions,
     make_fusion,
-    required_parameters,
 )
 from skmultimodal.fusion._blocks import ClosedFormFusion
 from skmultimodal.fusion.decision_level._defaults import (

@@ -7,13 +7,12 @@ from typing import Any
 
 from sklearn.base import clone
 
+from skmultimodal._specs import required_parameters, specifications
 from skmultimodal.fusion._base import (
     AUTO,
     TASKS,
     NeuralFusion,
     fusion_name,
-    neural_fusions,
-    required_parameters,
 )
 from skmultimodal.heads import FusionClassifier
 from skmultimodal.testing._require import require
@@ -38,7 +37,7 @@ def check_name(fusion: NeuralFusion) -> None:
     here = (cls.__module__, cls.__qualname__)  # a notebook's cell may run twice
     rivals = {
         f"{other.__module__}.{other.__qualname__}"
-        for other in neural_fusions()
+        for other in specifications(NeuralFusion)
         if fusion_name(other) == name and (other.__module__, other.__qualname__) != here
     }
     require(
