@@ -410,9 +410,9 @@ class TestCost:
         assert budget.allows(1.74)
         assert not budget.allows(1.76)
         budget.alone.append(1.0)
-        # 0.75 (1 + 1 + c) + 2.25 (c + 0.5) <= 6
-        assert budget.allows(1.12)
-        assert not budget.allows(1.13)
+        # 0.75 (1 + 1 + c) + 2.25 (c + 1) <= 6
+        assert budget.allows(0.74)
+        assert not budget.allows(0.76)
 
 
 @pytest.mark.parametrize("width", [6, 90])  # fewer and more columns than rows

@@ -82,6 +82,5 @@ class Budget:
     def allows(self, cost: float) -> bool:
         """Whether a fusion of this cost may be tried too."""
         tried = self.share * (sum(self.fusions) + cost + sum(self.alone))
-        # a modality alone is ruled out about every second time
-        stays = max([*self.fusions, cost]) + 0.5 * sum(self.alone)
+        stays = max([*self.fusions, cost]) + sum(self.alone)  # at worst
         return tried + self.later * stays <= self.limit
