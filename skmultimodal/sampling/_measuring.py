@@ -79,7 +79,7 @@ def scaled(X: Any, sampler: str) -> tuple[np.ndarray, np.ndarray]:
     for block in read_layout(x.shape[1], names):
         spread[list(block.columns)] *= np.sqrt(block.width)
     x /= spread
-    return x, absent.all(axis=1)
+    return x, np.asarray(absent.all(axis=1))
 
 
 def check_classes_measured(

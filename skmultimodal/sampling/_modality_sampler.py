@@ -10,16 +10,9 @@ import pandas as pd
 from imblearn.base import BaseSampler
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
-from imblearn.utils import check_target_type
 from sklearn.base import _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    validate_data,
-)
 
 from skmultimodal._cells import to_pandas
 from skmultimodal._fitting import keep_state_on_error
@@ -31,7 +24,9 @@ from skmultimodal.sampling._measuring import (
 )
 from skmultimodal.sampling._rows import combine, take
 from skmultimodal.sampling._targets import (
+    check_rows,
     check_strategy_labels,
+    class_labels,
     resample_weight,
     take_target,
 )
@@ -234,33 +229,8 @@ class ModalitySampler(BaseSampler):
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """X as a frame or an array, y as (n,) labels."""
-        X, y = to_pandas(X), to_pandas(y)
-        validate_data(self, X, y, skip_check_array=True)
-        if not isinstance(X, pd.DataFrame):
-            X = check_array(
-                X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False
-            )
-        elif 0 in X.shape:
-            raise ValueError(
-                f"X has {X.shape[0]} rows and {X.shape[1]} columns; a minimum of 1 "
-                "each is required."
-            )
-        check_consistent_length(X, y)
-        try:
-            check_classification_targets(y)
-        except ValueError as error:
-            raise ValueError(
-                f"{error} ModalitySampler balances classes; a regression target has "
-                "none. Leave the sampler out, or bin y for it."
-            ) from error
-        try:
-            labels, _ = check_target_type(y, indicate_one_vs_all=True)
-        except ValueError as error:
-            raise ValueError(
-                f"{error} With several labels a row there is no one class to balance: "
-                "leave the sampler out, and weigh the labels in the head."
-            ) from error
-        labels = np.asarray(labels)
+        X, y = check_rows(self, X, y)
+        labels = class_labels(y, "Leave the sampler out")
         check_strategy_labels(getattr(self.sampler, "sampling_strategy", None), labels)
         return X, labels
 

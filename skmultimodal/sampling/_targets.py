@@ -7,10 +7,54 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from imblearn.utils import check_target_type
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    check_array,
+    check_consistent_length,
+    validate_data,
+)
 
+from skmultimodal._cells import to_pandas
 from skmultimodal._provenance import align_sample_weight
 from skmultimodal.sampling._rows import take
 from skmultimodal.sampling._tracing import Parents
+
+
+def check_rows(sampler: Any, X: Any, y: Any) -> tuple[Any, Any]:
+    """X as a frame or array (n, p), and y of n rows; sets the names of columns."""
+    X, y = to_pandas(X), to_pandas(y)
+    validate_data(sampler, X, y, skip_check_array=True)
+    if not isinstance(X, pd.DataFrame):
+        X = check_array(
+            X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False
+        )
+    elif 0 in X.shape:
+        raise ValueError(
+            f"X has {X.shape[0]} rows and {X.shape[1]} columns; a minimum of 1 each is "
+            "required."
+        )
+    check_consistent_length(X, y)
+    return X, y
+
+
+def class_labels(y: Any, remedy: str) -> np.ndarray:
+    """(n,) classes, of labels or one-vs-all indicators."""
+    try:
+        check_classification_targets(y)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} Classes are balanced, and a regression target has none. "
+            f"{remedy}, or bin y for it."
+        ) from error
+    try:
+        labels, _ = check_target_type(y, indicate_one_vs_all=True)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} With several labels a row there is no one class to balance. "
+            f"{remedy}, or weigh the labels in the head."
+        ) from error
+    return np.asarray(labels)
 
 
 def check_strategy_labels(sampling_strategy: Any, labels: np.ndarray) -> None:
