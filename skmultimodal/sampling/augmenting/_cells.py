@@ -20,9 +20,16 @@ def cell_seed(base: int, label: Any, number: int, column: Any) -> int:
     It depends on no other row, so that a row has the same copies in every fold, and an
     encoder's store knows them.
     """
-    told = f"{base} {label!r} {number} {column!r}"
+    told = f"{base} {_plain(label)!r} {number} {column!r}"
     digest = hashlib.blake2b(told.encode("utf-8", "surrogatepass"), digest_size=7)
     return int.from_bytes(digest.digest(), "little")
+
+
+def _plain(label: Any) -> Any:
+    """A label as Python writes it: NumPy writes the same number in its own way."""
+    if isinstance(label, tuple):
+        return tuple(map(_plain, label))
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def augmented(

@@ -15,6 +15,7 @@ from skmultimodal._recipes import Augmentation, Operation, shown_operation
 from skmultimodal.compose._array_kinds import Finding
 from skmultimodal.compose._auto import modality_name
 from skmultimodal.compose._cell_kinds import FOREIGN, column_kind
+from skmultimodal.encoders.decoding._clips import is_clip
 from skmultimodal.sampling.augmenting import _audio, _image, _series, _text, _video
 
 DEFAULT = "default"
@@ -81,10 +82,10 @@ class _Columns:
             self._findings[position] = column_kind(self.X.iloc[:, position])
         return self._findings[position]
 
-    def holds_strings(self, position: int) -> bool:
+    def first(self, position: int) -> Any:
+        """The first cell that is there."""
         column = self.X.iloc[:, position]
-        present = np.flatnonzero(~missing_cells(column)[:, 0])
-        return len(present) > 0 and isinstance(column.iloc[present[0]], str)
+        return column.iloc[int(np.argmin(missing_cells(column)[:, 0]))]
 
     def find(self, key: Any) -> tuple[list[int], int]:
         """Columns that a key means, and how precisely it names them."""
@@ -118,14 +119,17 @@ def _chosen(
         return finding.kind, ()
     if value is None or (isinstance(value, str) and value == DEFAULT):
         if finding.kind not in DEFAULTS:
-            raise _no_media(label, finding, columns.holds_strings(position))
+            raise _no_media(label, finding, columns.first(position))
         if finding.doubt:
             _warn_of_doubt(label, finding)
         return finding.kind, DEFAULTS[finding.kind]
-    if finding.kind == "tabular" and columns.holds_strings(position):
+    first = columns.first(position)
+    if finding.kind == "tabular" and isinstance(first, str):
         kinds = ["text"]  # strings that are short, or few, may be texts all the same
+    if finding.kind == "image" and is_clip(first):
+        kinds = ["image", "video"]  # several pictures, or frames one by one
     if not kinds:
-        raise _no_media(label, finding, False)
+        raise _no_media(label, finding, first)
     if isinstance(value, str) and value in DEFAULTS:
         if value not in kinds:
             raise ValueError(
@@ -166,9 +170,11 @@ def _told(operation: Any) -> str:
     return f"{operation!r:.60}"
 
 
-def _no_media(label: Any, finding: Finding, are_strings: bool) -> ValueError:
+def _no_media(label: Any, finding: Finding, first: Any) -> ValueError:
     what = FOREIGN.get(finding.kind, finding.kind)
-    texts = f"If they are texts, say {{{label!r}: 'text'}}; else leave" * are_strings
+    texts = ""
+    if finding.kind == "tabular" and isinstance(first, str):
+        texts = f"If they are texts, say {{{label!r}: 'text'}}; else leave"
     return ValueError(
         f"augmentations={{{label!r}: ...}}: column {label!r} holds {finding.reason} "
         f"({what}). Augmented are {', '.join(DEFAULTS)}. {texts or 'Leave'} the column "
