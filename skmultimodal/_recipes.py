@@ -17,6 +17,7 @@ import pandas as pd
 
 Operation = Callable[[Any, np.random.Generator], Any]
 Step = tuple[Operation, int]  # and the seed of its generator
+_APART = 1000  # so that parts of a cell may have seeds in a row
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Recipe:
                 f"{array.shape}; expected finite numbers, as many dimensions, and as "
                 "many channels (of a video: frames, too)"
             )
+        if self.kind in ("image", "video"):
+            made = made.clip(0, 1)
         return made.astype(array.dtype, copy=False)
 
     def digest(self, source: bytes | None) -> bytes | None:
@@ -151,4 +154,6 @@ def _same(a: Any, b: Any) -> bool:
 
 def as_steps(operations: Iterable[Operation], seed: int) -> tuple[Step, ...]:
     """Operations with a seed each, of which one decides all."""
-    return tuple((operation, seed + k) for k, operation in enumerate(operations))
+    return tuple(
+        (operation, seed + _APART * k) for k, operation in enumerate(operations)
+    )

@@ -130,6 +130,8 @@ class ModalityAugmenter(BaseSampler):
     """
 
     _sampling_type = "bypass"
+    # a Pipeline has no use for weights that come back: they go by, to the head
+    __metadata_request__fit_resample = {"sample_weight": False}
 
     _parameter_constraints: dict = {
         "augmentations": [dict, None],

@@ -22,6 +22,7 @@ from skmultimodal.sampling._measuring import (
     measured_columns,
     scaled,
 )
+from skmultimodal.sampling._modality_augmenter import ModalityAugmenter
 from skmultimodal.sampling._rows import combine, take
 from skmultimodal.sampling._targets import (
     check_rows,
@@ -121,6 +122,8 @@ class ModalitySampler(BaseSampler):
     """
 
     _sampling_type = "bypass"
+    # a Pipeline has no use for weights that come back: they go by, to the head
+    __metadata_request__fit_resample = {"sample_weight": False}
 
     _parameter_constraints: dict = {
         "sampler": [HasMethods(["fit_resample"]), None],
@@ -244,6 +247,12 @@ class ModalitySampler(BaseSampler):
         if isinstance(self.sampler, ModalitySampler):
             raise TypeError(
                 "sampler is a ModalitySampler already; give the sampler inside it."
+            )
+        if isinstance(self.sampler, ModalityAugmenter):
+            raise TypeError(
+                "sampler is a ModalityAugmenter, which changes raw cells and tells "
+                "where rows come from by itself. Make it a step before the encoders: "
+                "Pipeline([('augment', ModalityAugmenter()), *pipeline.steps])."
             )
         return RandomOverSampler() if self.sampler is None else clone(self.sampler)
 

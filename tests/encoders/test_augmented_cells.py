@@ -31,6 +31,8 @@ from skmultimodal.sampling import (
     Warping,
 )
 
+from .test_video_encoder import film, video
+
 RATE = 8000
 
 
@@ -148,15 +150,17 @@ class TestDecoding:
         cell = recipe("audio", (RATE, tone()), *operations, seed=4)
         found = encoder.transform([cell])
         wave = tone()
-        for k, operation in enumerate(operations):
-            wave = operation(wave, rng(4 + k))
+        for operation, seed in cell.steps:
+            wave = operation(wave, rng(seed))
         np.testing.assert_allclose(found, encoder.transform([(RATE, wave)]), atol=1e-4)
 
     def test_a_series(self):
         x = rng().normal(size=(40, 2)).cumsum(axis=0)
         encoder = SeriesEncoder().fit([x])
-        found = encoder.transform([recipe("series", x, Scaling(), Warping(), seed=4)])
-        y = Warping()(Scaling()(x, rng(4)), rng(5))
+        cell = recipe("series", x, Scaling(), Warping(), seed=4)
+        found = encoder.transform([cell])
+        (_, first), (_, second) = cell.steps
+        y = Warping()(Scaling()(x, rng(first)), rng(second))
         np.testing.assert_allclose(found, encoder.transform([y]), rtol=1e-4, atol=1e-5)
 
     def test_a_video_whose_frames_are_dropped(self):
@@ -191,6 +195,23 @@ class TestDecoding:
         assert len(found.frames) == len(whole.frames) == 5
         assert stays[shown].all()
         np.testing.assert_allclose(found.times, shown / 12.5)
+
+    def test_frames_of_a_file(self):
+        pytest.importorskip("av")
+        shown = film(20)
+        cell = recipe("video", video(shown), FrameDropping(0.4), Flip(1), seed=2)
+        decoder = ClipDecoder(n_frames=6, size=(64, 64))
+        found, whole = decoder(cell), decoder(cell.source)
+        stays = FrameDropping(0.4)(np.arange(20) / 10, rng(2))
+        chosen = np.rint(found.times * 10).astype(int)
+        assert stays[chosen].all()
+        assert 4 <= len(chosen) <= len(whole.times) == 6  # some are asked for twice
+        # compressed, and so a little different
+        for frame, k in zip(found.frames, chosen):
+            assert np.abs(frame.astype(int) - shown[k, :, ::-1]).mean() < 6
+        grey = np.rint(found.grey_times * 10).astype(int)
+        assert stays[grey].all()
+        assert len(grey) < len(whole.grey_times)
 
     def test_several_pictures_in_a_cell(self):
         encoder = ImageEncoder().fit([picture()])
@@ -256,6 +277,7 @@ class TestErrors:
             (lambda x, rng: x[..., :2], r"shape \(20, 28, 2\)"),
             (lambda x, rng: x.mean(axis=2), r"shape \(20, 28\)"),
             (lambda x, rng: x * np.nan, "dtype float32"),
+            (lambda x, rng: x[:0], r"shape \(0, 28, 3\)"),
             (lambda x, rng: "no picture", "dtype <U10"),
         ],
     )
@@ -267,6 +289,11 @@ class TestErrors:
             ValueError, match=rf"Modality 'photo'.*the augmentation <lambda>.*{found}"
         ):
             encode.fit(X)
+
+    def test_light_beyond_white_is_white(self):
+        decoder = Decoder((20, 28), 10**6)
+        found = decoder(recipe("image", picture(), lambda x, rng: 3 * x - 1))
+        assert (found.min(), found.max()) == (0, 1)
 
     def test_an_error_of_a_function_is_not_a_missing_cell(self):
         def fails(array, rng):

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline
+from sklearn import config_context
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV
@@ -221,6 +222,9 @@ class TestContainers:
         assert copy["photo"][0].steps != copy["photo"][2].steps
         assert [role for role, _ in copy["note"]] == ["user", "bot"]
         assert copy["note"][0][1] == X["note"].iloc[0][0][1].upper()
+        X["note"] = [("first", "second")] * 12  # two texts, and no turn
+        X_new, _ = ModalityAugmenter({"note": shout}).fit_resample(X, target(12))
+        assert X_new["note"].iloc[-1] == ("FIRST", "SECOND")
         assert type(copy["clip"]) is Recipe
 
 
@@ -472,6 +476,12 @@ class TestPickling:
         assert operation is louder
 
 
+class Weighed(Witness):
+    def fit(self, X, y, sample_weight=None):
+        self.weight_ = sample_weight
+        return super().fit(X, y)
+
+
 @pytest.fixture
 def seen(monkeypatch):
     """Pictures that were decoded."""
@@ -592,6 +602,21 @@ class TestInPipelines:
             ValueError, match=r"'photo'.*row 7 \(label 'row7'\).*not exist"
         ):
             pipeline.fit(X, y)
+
+    def test_inside_of_a_sampler_it_has_no_place(self):
+        pipeline = multimodal_pipeline("classifier", sampler=ModalityAugmenter())
+        with pytest.raises(TypeError, match="a step before the encoders"):
+            pipeline.fit(rows(), target())
+
+    def test_metadata_goes_by(self):
+        X, y = rows(), target()
+        weight = pd.Series(np.arange(30.0) + 1, index=X.index)
+        with config_context(enable_metadata_routing=True):
+            head = Weighed().set_fit_request(sample_weight=True)
+            steps = [("augment", ModalityAugmenter()), ("sample", ModalitySampler())]
+            pipeline = Pipeline([*steps, ("head", head)])
+            pipeline.fit(X, y, sample_weight=weight)
+        assert pipeline["head"].weight_.equals(weight)
 
     def test_before_a_sampler_and_behind_one(self):
         X, y = rows(), np.repeat([0, 1], [22, 8])

@@ -38,30 +38,36 @@ def augmented(
     """What stands in the place of a cell in a copy; a missing one stays missing."""
     if is_missing(cell):
         return cell
-    if _holds_several(cell, kind):
-        parts = [
-            augmented(part, kind, operations, seed + k * len(operations))
-            for k, part in enumerate(cell)
-        ]
-        return tuple(parts) if isinstance(cell, tuple) else parts
-    if kind == "text":
-        return _rewritten(cell, operations, seed)
+    one = _rewritten if kind == "text" else _recipe
+    if not _holds_several(cell, kind):
+        return one(cell, kind, operations, seed)
+    parts = [
+        part if is_missing(part) else one(part, kind, operations, seed + k)
+        for k, part in enumerate(cell)
+    ]
+    return tuple(parts) if isinstance(cell, tuple) else parts
+
+
+def _holds_several(cell: Any, kind: str) -> bool:
+    """Whether a cell is a list of texts, pictures, ..., as its encoder sees it."""
+    if kind == "series":
+        return is_several_series(cell)
+    return is_several(cell) and not (kind == "video" and is_clip(cell))
+
+
+def _recipe(
+    cell: Any, kind: str, operations: tuple[Operation, ...], seed: int
+) -> Recipe:
     if isinstance(cell, Recipe):  # of an augmenter before
         return Recipe(kind, cell.source, cell.steps + as_steps(operations, seed))
     return Recipe(kind, cell, as_steps(operations, seed))
 
 
-def _holds_several(cell: Any, kind: str) -> bool:
-    if kind == "series":
-        return is_several_series(cell)
-    if kind == "text":
-        return isinstance(cell, list)
-    return is_several(cell) and not (kind == "video" and is_clip(cell))
-
-
-def _rewritten(cell: Any, operations: tuple[Operation, ...], seed: int) -> Any:
+def _rewritten(
+    cell: Any, kind: str, operations: tuple[Operation, ...], seed: int
+) -> Any:
     if isinstance(cell, tuple) and cell:  # a turn of a dialogue: (role, text)
-        return (*cell[:-1], _rewritten(cell[-1], operations, seed))
+        return (*cell[:-1], _rewritten(cell[-1], kind, operations, seed))
     if not isinstance(cell, str):
         return cell
     for operation, own_seed in as_steps(operations, seed):
