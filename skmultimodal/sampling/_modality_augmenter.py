@@ -259,7 +259,7 @@ class ModalityAugmenter(BaseSampler):
         if strategy is None or (isinstance(strategy, str) and strategy == _ALL):
             return None
         remedy = "Leave sampling_strategy=None, which copies each row n_copies times"
-        labels = class_labels(y, remedy)
+        labels = class_labels(y, f"sampling_strategy={strategy!r:.40}", remedy)
         check_strategy_labels(strategy, labels)
         self.sampling_strategy_ = check_sampling_strategy(
             strategy, labels, "over-sampling"

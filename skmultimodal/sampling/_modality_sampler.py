@@ -233,7 +233,7 @@ class ModalitySampler(BaseSampler):
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """X as a frame or an array, y as (n,) labels."""
         X, y = check_rows(self, X, y)
-        labels = class_labels(y, "Leave the sampler out")
+        labels = class_labels(y, type(self).__name__, "Leave the sampler out")
         check_strategy_labels(getattr(self.sampler, "sampling_strategy", None), labels)
         return X, labels
 

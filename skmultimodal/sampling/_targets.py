@@ -38,14 +38,14 @@ def check_rows(sampler: Any, X: Any, y: Any) -> tuple[Any, Any]:
     return X, y
 
 
-def class_labels(y: Any, remedy: str) -> np.ndarray:
+def class_labels(y: Any, who: str, remedy: str) -> np.ndarray:
     """(n,) classes, of labels or one-vs-all indicators."""
     try:
         check_classification_targets(y)
     except ValueError as error:
         raise ValueError(
-            f"{error} Classes are balanced, and a regression target has none. "
-            f"{remedy}, or bin y for it."
+            f"{error} {who} balances classes; a regression target has none. {remedy}, "
+            "or bin y for it."
         ) from error
     try:
         labels, _ = check_target_type(y, indicate_one_vs_all=True)
