@@ -22,13 +22,16 @@ _APART = 1000  # so that parts of a cell may have seeds in a row
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Base of the augmentations of this package: parameters, and a pure function."""
+    """Base of the augmentations of this package: parameters, and a pure function.
 
-    name: ClassVar[str]  # how it is called in a list
-    on_clock: ClassVar[bool] = (
-        False  # whether it is given times, and says which to keep
-    )
-    version: ClassVar[int] = 1  # of its arithmetic: part of what is stored under
+    `name` is how it is called in a list. With `on_clock` it is given the times of
+    frames, and says which stay. What is stored is stored under the `version` of its
+    arithmetic, too.
+    """
+
+    name: ClassVar[str]
+    on_clock: ClassVar[bool] = False
+    version: ClassVar[int] = 1
 
     def __call__(self, array: Any, rng: np.random.Generator) -> Any:
         """What becomes of an array, or a text."""
@@ -70,15 +73,7 @@ class Recipe:
         if isinstance(operation, Augmentation):
             return operation(array, rng)
         made = np.asarray(operation(array.copy(), rng))
-        frames = self.kind == "video" and len(made) != len(array)
-        if (
-            made.ndim != array.ndim
-            or made.dtype.kind not in "biuf"
-            or not made.size
-            or (made.ndim > 1 and made.shape[-1] != array.shape[-1])
-            or frames
-            or (self.kind != "series" and not np.isfinite(made).all())
-        ):
+        if not self._is_like(made, array):
             raise ValueError(
                 f"the augmentation {shown_operation(operation)} of {self.kind} gave an "
                 f"array of shape {made.shape} and dtype {made.dtype} for one of shape "
@@ -88,6 +83,16 @@ class Recipe:
         if self.kind in ("image", "video"):
             made = made.clip(0, 1)
         return made.astype(array.dtype, copy=False)
+
+    def _is_like(self, made: np.ndarray, array: np.ndarray) -> bool:
+        """Whether a function has given what it was given, in another state."""
+        if made.ndim != array.ndim or made.dtype.kind not in "biuf" or not made.size:
+            return False
+        if made.ndim > 1 and made.shape[-1] != array.shape[-1]:
+            return False
+        if self.kind == "video" and len(made) != len(array):
+            return False
+        return self.kind == "series" or bool(np.isfinite(made).all())
 
     def digest(self, source: bytes | None) -> bytes | None:
         """Digest of what the cell holds, by that of its source; None where not known.
@@ -144,7 +149,7 @@ def _same(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, np.ndarray):
-        return np.array_equal(a, b)
+        return np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
     if isinstance(a, (pd.Series, pd.DataFrame)):
         return a.equals(b)
     if isinstance(a, (list, tuple)):

@@ -3,6 +3,7 @@
 import os
 import pickle
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,6 +74,17 @@ class TestRecipe:
     def test_cannot_be_changed(self):
         with pytest.raises(AttributeError):
             recipe("image", "a.png").source = "b.png"
+
+    def test_a_cache_knows_it_again(self):
+        def cells():
+            return [recipe("image", s, Flip(), seed=3) for s in ("a.png", picture())]
+
+        assert joblib.hash(cells()) == joblib.hash(cells())
+        assert joblib.hash(cells()) != joblib.hash(cells()[::-1])
+
+    def test_a_series_with_gaps_is_equal_to_itself(self):
+        cell = recipe("series", np.array([1.0, np.nan]), Scaling())
+        assert pickle.loads(pickle.dumps(cell)) == cell
 
     def test_equality_is_of_source_and_steps(self):
         a = recipe("image", picture(), Flip())
