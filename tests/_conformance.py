@@ -50,7 +50,7 @@ from skmultimodal.fusion import (
     SimilarityNetworkFusion,
 )
 from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
-from skmultimodal.sampling import ModalitySampler
+from skmultimodal.sampling import ModalityAugmenter, ModalitySampler
 
 # --- scikit-learn's suite -------------------------------------------------------------
 
@@ -96,6 +96,10 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
     ModalitySampler: [
         ModalitySampler(RandomUnderSampler(random_state=0)),
         ModalitySampler(SMOTE(random_state=0)),
+    ],
+    ModalityAugmenter: [
+        ModalityAugmenter(random_state=0),
+        ModalityAugmenter(sampling_strategy="not majority", random_state=0),
     ],
 }
 
@@ -409,6 +413,7 @@ SAMPLERS = {
     "ModalitySampler drops": _encoded(
         ModalitySampler(SMOTE(random_state=0), missing="drop")
     ),
+    "ModalityAugmenter of raw rows": _raw(ModalityAugmenter(random_state=0)),
 }
 PREDICTORS = {
     **ENCODERS,

@@ -82,7 +82,7 @@ def choose_encoders(
             "Sparse data was passed, but transformers='auto' looks at cells and needs "
             "a frame or a dense array. Use X.toarray(), or an explicit list."
         )
-    frame, labels = _as_frame(X)
+    frame, labels = as_frame(X)
     given = _check_given(modalities or {}, labels)
     groups = _Groups(labels)
     prefixes = _precomputed_prefixes(frame, labels, given)
@@ -97,7 +97,7 @@ def choose_encoders(
     return groups.entries(), groups.records()
 
 
-def _as_frame(X: Any) -> tuple[pd.DataFrame, list[Any]]:
+def as_frame(X: Any) -> tuple[pd.DataFrame, list[Any]]:
     """X as a frame, and how its columns are called: by name, else by position."""
     if not isinstance(X, pd.DataFrame):
         array = np.asarray(X)

@@ -15,6 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from skmultimodal._cells import is_missing, missing_cells
+from skmultimodal._recipes import Recipe
 from skmultimodal.compose._array_kinds import (
     Finding,
     grids_kind,
@@ -130,6 +131,8 @@ def _kind_of_arrays(cells: list[Any], found: list[Finding]) -> Finding:
 
 def cell_kind(cell: Any) -> Finding:
     """What one cell holds; strings and numbers are judged with their column."""
+    if isinstance(cell, Recipe):
+        return Finding(cell.kind, "augmented cells")
     if isinstance(cell, (str, PurePath)):
         return _string(cell)
     if isinstance(cell, (bytes, bytearray, memoryview)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,6 +13,8 @@ from joblib import effective_n_jobs
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from skmultimodal._optional import library_version
+from skmultimodal._recipes import Recipe
+from skmultimodal.encoders._columns import Column, Parts
 from skmultimodal.encoders._media import Describe, Description, MediaEncoder
 from skmultimodal.encoders.decoding._files import MediaError, root_folder
 from skmultimodal.encoders.decoding._sound import (
@@ -228,6 +231,9 @@ class AudioEncoder(MediaEncoder):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    def _parts(self, column: Column) -> Parts:
+        return super()._parts(replace(column, cells=list(map(_as_heard, column.cells))))
+
     def _network(self, name: str) -> SoundModel:
         return load_sound_model(
             name,
@@ -308,6 +314,13 @@ class AudioEncoder(MediaEncoder):
     def _salt(self, value: Any) -> Any:
         """Only a bare array has the rate that the encoder says."""
         return self.sample_rate if is_bare_wave(value) else None
+
+
+def _as_heard(cell: Any) -> Any:
+    """A video that is shown otherwise sounds as before."""
+    if isinstance(cell, list):
+        return [_as_heard(part) for part in cell]
+    return cell.source if isinstance(cell, Recipe) and cell.kind == "video" else cell
 
 
 def _groups(

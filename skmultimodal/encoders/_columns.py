@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from skmultimodal._cells import is_missing, to_pandas
+from skmultimodal._recipes import Recipe
 
 Sequences = list[np.ndarray]  # of shapes (T, d), one a part
 
@@ -155,6 +156,8 @@ def _key(part: Any) -> Hashable:
         return (type(part).__name__, part.item() if hasattr(part, "item") else part)
     if isinstance(part, (list, tuple)):
         return ("parts", tuple(map(_key, part)))
+    if isinstance(part, Recipe):
+        return ("recipe", part.key, _key(part.source))
     return ("object", id(part))  # the column keeps it alive
 
 

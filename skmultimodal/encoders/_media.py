@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from skmultimodal._recipes import Recipe, source_of
 from skmultimodal.encoders._base import ColumnEncoder
 from skmultimodal.encoders._columns import Column, Parts, Sequences
 from skmultimodal.encoders._content import (
@@ -214,7 +215,7 @@ class MediaEncoder(ColumnEncoder):
         known: dict[Any, bytes] = {}
         keys: list[bytes | None] = []
         for value, content in zip(values, self._contents(values, store, files)):
-            salt = self._salt(value)
+            salt = self._salt(source_of(value))
             if salt not in known:
                 known[salt] = identity_digest({**identity, "salt": salt})
             keys.append(None if content is None else known[salt] + content)
@@ -244,24 +245,32 @@ class MediaEncoder(ColumnEncoder):
     ) -> list[bytes | None]:
         """Digest of what each cell holds; None where that is not known.
 
-        Puts into `files` how each file was found.
+        Puts into `files` how each file was found. A recipe holds what its source does,
+        and its steps.
         """
         found: list[bytes | None] = [None] * len(values)
         root = root_folder(getattr(self, "root", None))
-        for k, value in enumerate(values):
+        for k, value in enumerate(map(source_of, values)):
             if not (self._reads_files and is_path(value)):
                 found[k] = content_digest(value)
                 continue
             with suppress(MediaError, OSError):  # whoever decodes it says what is wrong
                 path = locate(value, root, self._noun)
                 files[k] = path, os.stat(path)
-        paths = [path for path, _ in files.values()]
+        # several recipes may start from one file
+        once = {path: (path, status) for path, status in files.values()}
+        paths = list(once)
         digests = store._file_digests(
-            list(files.values()), lambda which: _digests(paths, which)
+            list(once.values()), lambda which: _digests(paths, which)
         )
-        for k, digest in zip(files, digests):
+        digest_of = dict(zip(paths, digests))
+        for k, (path, _) in files.items():
+            digest = digest_of[path]
             found[k] = digest if isinstance(digest, bytes) else None
-        return found
+        return [
+            value.digest(digest) if isinstance(value, Recipe) else digest
+            for value, digest in zip(values, found)
+        ]
 
     def _checked_network(self) -> Any:
         if self.model_id_ is None or self.model_hash_ is None:

@@ -14,6 +14,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from skmultimodal._recipes import source_of
 from skmultimodal.encoders._columns import Column, Parts, Sequences, unique_parts
 from skmultimodal.encoders._media import Describe, Description, MediaEncoder
 from skmultimodal.encoders.decoding._files import (
@@ -276,7 +277,8 @@ class SeriesEncoder(MediaEncoder):
         threads = effective_n_jobs(self.n_jobs)
 
         def describe(cells: list[Any]) -> list[Description]:
-            files = any(is_path(cell) or is_bytes(cell) for cell in cells)
+            sources = map(source_of, cells)
+            files = any(is_path(cell) or is_bytes(cell) for cell in sources)
             if files and threads > 1:
                 with ThreadPoolExecutor(threads) as pool:
                     found = list(pool.map(self._fitting, cells))

@@ -1,5 +1,37 @@
-"""Samplers for imbalanced classes, over everything this package calls X."""
+"""Samplers for imbalanced classes, and augmentation, over everything called X."""
 
+from skmultimodal.sampling._modality_augmenter import ModalityAugmenter
 from skmultimodal.sampling._modality_sampler import ModalitySampler
+from skmultimodal.sampling.augmenting import (
+    BandStop,
+    Colour,
+    Crop,
+    Flip,
+    FrameDropping,
+    Gain,
+    Jitter,
+    Scaling,
+    Shift,
+    TimeMask,
+    Warping,
+    WordDropout,
+    WordSwap,
+)
 
-__all__ = ["ModalitySampler"]
+__all__ = [
+    "BandStop",
+    "Colour",
+    "Crop",
+    "Flip",
+    "FrameDropping",
+    "Gain",
+    "Jitter",
+    "ModalityAugmenter",
+    "ModalitySampler",
+    "Scaling",
+    "Shift",
+    "TimeMask",
+    "Warping",
+    "WordDropout",
+    "WordSwap",
+]

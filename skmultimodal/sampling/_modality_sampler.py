@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from typing import Any
 
 import numpy as np
@@ -11,22 +10,27 @@ import pandas as pd
 from imblearn.base import BaseSampler
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
-from imblearn.utils import check_target_type
-from pandas.api.types import is_complex_dtype, is_numeric_dtype
 from sklearn.base import _fit_context, clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import (
-    check_array,
-    check_consistent_length,
-    validate_data,
-)
 
 from skmultimodal._cells import to_pandas
 from skmultimodal._fitting import keep_state_on_error
-from skmultimodal._layout import read_layout
-from skmultimodal.sampling._rows import combine, floats, take
+from skmultimodal.sampling._measuring import (
+    check_classes_measured,
+    few_neighbours,
+    measured_columns,
+    scaled,
+)
+from skmultimodal.sampling._modality_augmenter import ModalityAugmenter
+from skmultimodal.sampling._rows import combine, take
+from skmultimodal.sampling._targets import (
+    check_rows,
+    check_strategy_labels,
+    class_labels,
+    resample_weight,
+    take_target,
+)
 from skmultimodal.sampling._tracing import Parents, TwistedCubic, taken
 
 
@@ -41,7 +45,8 @@ class ModalitySampler(BaseSampler):
     * rows that a sampler selects or repeats are taken as they are, dtypes, objects and
       index labels included;
     * rows that a sampler invents (SMOTE and its kin) are the same combination of the
-      same two rows, computed on the values in X, with absent modalities respected;
+      same two rows, computed on the numbers in X, with absent modalities respected;
+      texts, media and whatever else is no number come from the nearer of the two;
     * the index tells where each row came from: a copy has the label of its original,
       an invented row a label that names its parents. Heads read it, so that early
       stopping never validates on a relative of a training row.
@@ -54,11 +59,16 @@ class ModalitySampler(BaseSampler):
 
         `RandomOverSampler` and `RandomUnderSampler` look at no feature and so take raw
         frames with text, paths and objects. All others measure distances: put them
-        behind the encoders. They see each column centred and divided by its standard
-        deviation and each modality by the root of its width, NaN as the mean.
+        behind the encoders, or name columns of numbers by `modalities`. They see each
+        column centred and divided by its standard deviation and each modality by the
+        root of its width, NaN as the mean.
+    modalities : list of str, default=None
+        Modalities that distances are measured by, None for all. Columns without a
+        modality's name before them, as raw numbers are, can be named one by one. What
+        is not named is resampled all the same.
     missing : {"neighbour", "drop"}, default="neighbour"
-        What an invented row has where one of its parents has NaN: the value of the
-        other parent, or NaN too. Where both have NaN, so has the row.
+        What an invented row has where one of its parents lacks a value: that of the
+        other parent, or none either. Where both lack it, so does the row.
 
     Attributes
     ----------
@@ -112,14 +122,24 @@ class ModalitySampler(BaseSampler):
     """
 
     _sampling_type = "bypass"
+    # a Pipeline has no use for weights that come back: they go by, to the head
+    __metadata_request__fit_resample = {"sample_weight": False}
 
     _parameter_constraints: dict = {
         "sampler": [HasMethods(["fit_resample"]), None],
+        "modalities": [list, tuple, None],
         "missing": [StrOptions({"neighbour", "drop"})],
     }
 
-    def __init__(self, sampler: Any = None, *, missing: str = "neighbour") -> None:
+    def __init__(
+        self,
+        sampler: Any = None,
+        *,
+        modalities: Any = None,
+        missing: str = "neighbour",
+    ) -> None:
         self.sampler = sampler
+        self.modalities = modalities
         self.missing = missing
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -146,14 +166,14 @@ class ModalitySampler(BaseSampler):
         """
         X, labels = self._check_X_y(X, y)
         self.sampler_ = self._clone()
-        self.sampler_.fit(self._features(X), labels)
+        self.sampler_.fit(self._features(X, labels), labels)
         self.sampling_strategy_ = self.sampler_.sampling_strategy_
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     @keep_state_on_error
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """Resample rows and classes.
+    def fit_resample(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Resample rows and classes, and weights where they are given.
 
         Parameters
         ----------
@@ -162,6 +182,8 @@ class ModalitySampler(BaseSampler):
             list of rows.
         y : array-like of shape (n_samples,)
             Classes; one column or one-vs-all indicators will do.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows. A Series is aligned to X by label.
 
         Returns
         -------
@@ -170,23 +192,30 @@ class ModalitySampler(BaseSampler):
             Rows of the kind that came in, with their dtypes.
         y_resampled : array-like of shape (n_samples_new,)
             Their classes, of the kind that came in.
+        sample_weight_resampled : ndarray or Series of shape (n_samples_new,)
+            Only with `sample_weight`: a copy has the weight of its original, an
+            invented row the mean of its parents' weights. A Pipeline has no use for
+            weights of a sampler; there give the head's as a Series, which it aligns by
+            label.
 
         Raises
         ------
         ValueError
             If a sampler that measures distances meets a column that is no number or
-            not finite; if a class has fewer rows than the sampler looks for
-            neighbours; if y is continuous or multilabel; if rows of the sampler cannot
-            be traced to rows of X.
+            not finite; if `modalities` names one that X does not have; if a class has
+            fewer rows than the sampler looks for neighbours, or lacks all that is
+            measured; if `sampling_strategy` of the sampler names a class that y does
+            not have; if y is continuous or multilabel; if rows of the sampler cannot be
+            traced to rows of X.
         TypeError
             If `sampler` is a class or a ModalitySampler.
         """
-        return self._fit_resample(X, y)
+        return self._fit_resample(X, y, sample_weight=sample_weight)
 
-    def _fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:
+    def _fit_resample(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         rows, labels = self._check_X_y(X, y)
         self.sampler_ = self._clone()
-        parents, new_labels = self._run(self._features(rows), labels)
+        parents, new_labels = self._run(self._features(rows, labels), labels)
         self.sampling_strategy_ = self.sampler_.sampling_strategy_
         self.sample_indices_ = parents.first
         if parents.made.any():
@@ -195,41 +224,18 @@ class ModalitySampler(BaseSampler):
         else:
             X_new = take(X if isinstance(X, list) else rows, parents.first)
         classes, first = np.unique(labels, return_index=True)
-        y_new = take(to_pandas(y), first[np.searchsorted(classes, new_labels)])
-        if isinstance(y_new, (pd.Series, pd.DataFrame)):
-            is_frame = isinstance(X_new, pd.DataFrame)
-            y_new.index = X_new.index if is_frame else pd.RangeIndex(len(y_new))
-        return X_new, y_new
+        row_of_class = first[np.searchsorted(classes, new_labels)]
+        y_new = take_target(to_pandas(y), row_of_class, X_new)
+        if sample_weight is None:
+            return X_new, y_new
+        return X_new, y_new, resample_weight(sample_weight, parents, rows, X_new)
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """X as a frame or an array, y as (n,) labels."""
-        X, y = to_pandas(X), to_pandas(y)
-        validate_data(self, X, y, skip_check_array=True)
-        if not isinstance(X, pd.DataFrame):
-            X = check_array(
-                X, dtype=None, accept_sparse=["csr", "csc"], ensure_all_finite=False
-            )
-        elif 0 in X.shape:
-            raise ValueError(
-                f"X has {X.shape[0]} rows and {X.shape[1]} columns; a minimum of 1 "
-                "each is required."
-            )
-        check_consistent_length(X, y)
-        try:
-            check_classification_targets(y)
-        except ValueError as error:
-            raise ValueError(
-                f"{error} ModalitySampler balances classes; a regression target has "
-                "none. Leave the sampler out, or bin y for it."
-            ) from error
-        try:
-            labels, _ = check_target_type(y, indicate_one_vs_all=True)
-        except ValueError as error:
-            raise ValueError(
-                f"{error} With several labels a row there is no one class to balance: "
-                "leave the sampler out, and weigh the labels in the head."
-            ) from error
-        return X, np.asarray(labels)
+        X, y = check_rows(self, X, y)
+        labels = class_labels(y, type(self).__name__, "Leave the sampler out")
+        check_strategy_labels(getattr(self.sampler, "sampling_strategy", None), labels)
+        return X, labels
 
     def _clone(self) -> Any:
         if inspect.isclass(self.sampler):
@@ -242,13 +248,25 @@ class ModalitySampler(BaseSampler):
             raise TypeError(
                 "sampler is a ModalitySampler already; give the sampler inside it."
             )
+        if isinstance(self.sampler, ModalityAugmenter):
+            raise TypeError(
+                "sampler is a ModalityAugmenter, which changes raw cells and tells "
+                "where rows come from by itself. Make it a step before the encoders: "
+                "Pipeline([('augment', ModalityAugmenter()), *pipeline.steps])."
+            )
         return RandomOverSampler() if self.sampler is None else clone(self.sampler)
 
-    def _features(self, X: Any) -> np.ndarray:
+    def _features(self, X: Any, labels: np.ndarray) -> np.ndarray:
         """What the sampler looks at: scaled features, or nothing at all."""
+        columns = measured_columns(X, self.modalities)
         if _is_random(self.sampler):
             return np.zeros((X.shape[0], 1))
-        return _scaled(X, type(self.sampler).__name__)
+        if columns is not None:
+            X = X.iloc[:, columns] if isinstance(X, pd.DataFrame) else X[:, columns]
+        features, absent = scaled(X, type(self.sampler).__name__)
+        if absent.any():
+            check_classes_measured(absent, labels, self._clone(), self.modalities)
+        return features
 
     def _run(
         self, features: np.ndarray, labels: np.ndarray
@@ -274,29 +292,10 @@ class ModalitySampler(BaseSampler):
         try:
             return self.sampler_.fit_resample(features, labels)
         except ValueError as error:
-            few = re.search(
-                r"n_neighbors = (\d+), n_samples_fit = (\d+)", str(error)
-            ) or re.search(r"n_neighbors=(\d+).*n_samples_fit=(\d+)", str(error))
-            if few is None:
+            told = few_neighbours(error, self.sampler_, labels)
+            if told is None:
                 raise
-            name = type(self.sampler_).__name__
-            wanted, got = int(few[1]) - 1, int(few[2])
-            classes, counts = np.unique(labels, return_counts=True)
-            rare = np.flatnonzero(counts == got)
-            rare = rare if len(rare) else np.array([counts.argmin()])
-            label = classes[rare[0]]
-            label = label.item() if hasattr(label, "item") else label
-            parameter = (
-                "n_neighbors"
-                if hasattr(self.sampler_, "n_neighbors")
-                else "k_neighbors"
-            )
-            raise ValueError(
-                f"Class {label!r} has {counts[rare[0]]} rows, but {name} looks for "
-                f"{wanted} neighbours among {got} ({parameter}={wanted}). Set "
-                f"{parameter} to less than {got}, or use "
-                "ModalitySampler(RandomOverSampler()), which needs no neighbours."
-            ) from error
+            raise told from error
 
     def _untraceable(self) -> ValueError:
         return ValueError(
@@ -327,51 +326,6 @@ def _selects(sampler: Any) -> bool:
     """Whether a sampler says which rows it has taken."""
     tags = getattr(get_tags(sampler), "sampler_tags", None)
     return bool(getattr(tags, "sample_indices", False))
-
-
-# --- features the sampler sees --------------------------------------------------------
-
-
-def _scaled(X: Any, sampler: str) -> np.ndarray:
-    """(n, p) float64: finite, each column of one size, each modality of one weight."""
-    names = list(X.columns) if isinstance(X, pd.DataFrame) else None
-    if isinstance(X, pd.DataFrame):
-        for name, dtype in X.dtypes.items():
-            if not is_numeric_dtype(dtype) or is_complex_dtype(dtype):
-                raise ValueError(
-                    f"{sampler} measures distances, but column {name!r} of X has dtype "
-                    f"{dtype}. Put the sampler behind the encoders, or use "
-                    "ModalitySampler(RandomOverSampler()), which takes any column."
-                )
-    try:
-        x = np.array(floats(X), dtype=np.float64, order="C")
-    except ValueError as error:
-        raise ValueError(
-            f"{sampler} measures distances, but X is an array of dtype {X.dtype}: "
-            f"{error}. Put the sampler behind the encoders."
-        ) from error
-    largest = np.fmax.reduce(np.abs(x), axis=0, initial=0)
-    if np.isinf(largest).any():
-        column = int(np.isinf(largest).argmax())
-        row = int(np.isinf(x[:, column]).argmax())
-        name = column if names is None else names[column]
-        raise ValueError(
-            f"X has an infinite value in column {name!r}, row {row}. {sampler} needs "
-            "finite values; NaN stands for what is missing."
-        )
-    # in units of the largest value, so that squares stay finite
-    x /= np.where(largest > 0, largest, 1)
-    absent = np.isnan(x)
-    count = np.maximum(len(x) - absent.sum(axis=0), 1)
-    np.copyto(x, 0, where=absent)
-    x -= x.sum(axis=0) / count
-    np.copyto(x, 0, where=absent)
-    spread = np.sqrt(np.einsum("ij,ij->j", x, x) / count)
-    spread[spread < 1e-12] = 1
-    for block in read_layout(x.shape[1], names):
-        spread[list(block.columns)] *= np.sqrt(block.width)
-    x /= spread
-    return x
 
 
 def _agree(features: np.ndarray, parents: Parents, made: np.ndarray) -> bool:

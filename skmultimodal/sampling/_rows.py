@@ -6,9 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_integer_dtype
+from pandas.api.types import (
+    is_bool_dtype,
+    is_complex_dtype,
+    is_integer_dtype,
+    is_numeric_dtype,
+)
 from scipy import sparse
 
+from skmultimodal._cells import missing_cells
 from skmultimodal._provenance import Synthetic, label_index
 from skmultimodal.sampling._tracing import Parents
 
@@ -34,30 +40,52 @@ def take(rows: Any, positions: np.ndarray) -> Any:
 
 
 def combine(X: Any, parents: Parents, missing: str) -> Any:
-    """Rows of X, taken or combined, of the type that X has."""
+    """Rows of X, taken or combined, of the type that X has.
+
+    Numbers are combined; what is no number comes from the nearer parent.
+    """
     if sparse.issparse(X):
         return type(X)(_mix(X.toarray(), parents, missing))
     if not isinstance(X, pd.DataFrame):
         return _mix(X, parents, missing)
     index = _provenance(X.index, parents)
-    dtypes = list(X.dtypes)
-    if all(dtype == dtypes[0] and isinstance(dtype, np.dtype) for dtype in dtypes):
-        mixed = _mix(X.to_numpy(), parents, missing)
-        return pd.DataFrame(mixed, index=index, columns=X.columns)
+    groups: dict[Any, list[int]] = {}  # columns that are mixed as one block
+    for k, dtype in enumerate(X.dtypes):
+        is_plain = isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+        groups.setdefault(dtype if is_plain else k, []).append(k)
     parts = []
-    for k, dtype in enumerate(dtypes):
-        column = X.iloc[:, k]
-        if isinstance(dtype, np.dtype):
-            values = _mix(column.to_numpy()[:, None], parents, missing)[:, 0]
-            parts.append(pd.Series(values, index=index))
+    for key, columns in groups.items():
+        part = X if len(groups) == 1 else X.iloc[:, columns]
+        if isinstance(key, np.dtype):
+            mixed: Any = _mix(part.to_numpy(), parents, missing)
         else:
-            values = _mix(floats(column.to_frame()), parents, missing)[:, 0]
-            if is_bool_dtype(dtype) or is_integer_dtype(dtype):
-                values = np.rint(values)
-            parts.append(pd.Series(values, index=index).astype(dtype))
-    out = pd.concat(parts, axis=1, ignore_index=True)
-    out.columns = X.columns
-    return out
+            mixed = _combined(part.iloc[:, 0], parents, missing).set_axis(index)
+        parts.append(pd.DataFrame(mixed, index=index))
+    out = pd.concat(parts, axis=1, ignore_index=True) if len(parts) > 1 else parts[0]
+    order = [k for columns in groups.values() for k in columns]
+    if order != sorted(order):
+        out = out.iloc[:, np.argsort(order)]
+    return out.set_axis(X.columns, axis=1)
+
+
+def _combined(column: pd.Series, parents: Parents, missing: str) -> pd.Series:
+    """A column of a type that is no plain number's."""
+    dtype = column.dtype
+    if not is_numeric_dtype(dtype) or is_complex_dtype(dtype):
+        return _from_nearer(column, parents, missing)
+    values = _mix(floats(column.to_frame()), parents, missing)[:, 0]
+    if is_bool_dtype(dtype) or is_integer_dtype(dtype):
+        values = np.rint(values)
+    return pd.Series(values).astype(dtype)
+
+
+def _from_nearer(column: pd.Series, parents: Parents, missing: str) -> pd.Series:
+    """Cells of the nearer parents; where one is missing, the other's, or none."""
+    gone = missing_cells(column)[:, 0]
+    lacks, other_lacks = gone[parents.first], gone[parents.second]
+    if missing == "neighbour":
+        return column.iloc[np.where(lacks, parents.second, parents.first)]
+    return column.iloc[parents.first].mask(parents.made & (lacks | other_lacks))
 
 
 def _mix(x: np.ndarray, parents: Parents, missing: str) -> np.ndarray:

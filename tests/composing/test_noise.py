@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.pipeline import Pipeline
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.impute import SimpleImputer
 from skorch.callbacks import Callback
@@ -12,6 +13,8 @@ from skorch.callbacks import Callback
 import skmultimodal.heads._base as head_module
 from skmultimodal import multimodal_pipeline
 from skmultimodal._provenance import origins
+from skmultimodal.encoders import TextEncoder
+from skmultimodal.sampling import ModalityAugmenter
 
 
 def noise(seed, n=800):
@@ -43,6 +46,45 @@ class BalancedAccuracy(Callback):
         )
 
 
+def stopping_early(entries, seed, **params):
+    """A pipeline whose head validates after each epoch, and goes on all the same."""
+    return multimodal_pipeline(
+        "classifier",
+        fusion="concat",
+        modalities=entries,
+        early_stopping=True,
+        n_iter_no_change=100,
+        validation_fraction=0.25,
+        callbacks=[BalancedAccuracy()],
+        max_epochs=25,
+        lr=5e-3,
+        dropout=0.0,
+        random_state=seed,
+        **params,
+    )
+
+
+def watch(model, X, y, seed, monkeypatch, naive):
+    """What the head split, and the score on its validation part, at the end."""
+    kept = {}
+
+    def draw(y, *, index, **params):
+        if naive:
+            order = np.random.default_rng(seed).permutation(len(y))
+            parts = np.sort(order[len(y) // 4 :]), np.sort(order[: len(y) // 4])
+        else:
+            parts = real(y, index=index, **params)
+        kept.update(index=index, parts=parts)
+        return parts
+
+    with monkeypatch.context() as patch:
+        real = head_module.draw_validation
+        patch.setattr(head_module, "draw_validation", draw)
+        model.fit(X, y)
+    scores = model[-1].callbacks_[0].scores
+    return kept, float(np.mean(scores[-5:]))
+
+
 class TestNoise:
     """Labels of pure noise: whoever validates on relatives of training rows sees 0.8.
 
@@ -53,42 +95,13 @@ class TestNoise:
 
     @staticmethod
     def run(sampler, seed, monkeypatch, naive):
-        kept = {}
-
-        def draw(y, *, index, **params):
-            if naive:
-                order = np.random.default_rng(seed).permutation(len(y))
-                parts = np.sort(order[len(y) // 4 :]), np.sort(order[: len(y) // 4])
-            else:
-                parts = real(y, index=index, **params)
-            kept.update(index=index, parts=parts)
-            return parts
-
         X, y = noise(seed)
         entries = [
             ("a", SimpleImputer(), [c for c in X if c.startswith("a")]),
             ("b", SimpleImputer(), [c for c in X if c.startswith("b")]),
         ]
-        model = multimodal_pipeline(
-            "classifier",
-            fusion="concat",
-            sampler=sampler,
-            modalities=entries,
-            early_stopping=True,
-            n_iter_no_change=100,
-            validation_fraction=0.25,
-            callbacks=[BalancedAccuracy()],
-            max_epochs=25,
-            lr=5e-3,
-            dropout=0.0,
-            random_state=seed,
-        )
-        with monkeypatch.context() as patch:
-            real = head_module.draw_validation
-            patch.setattr(head_module, "draw_validation", draw)
-            model.fit(X, y)
-        scores = model["head"].callbacks_[0].scores
-        return X, kept, float(np.mean(scores[-5:]))
+        model = stopping_early(entries, seed, sampler=sampler)
+        return X, *watch(model, X, y, seed, monkeypatch, naive)
 
     @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: type(s).__name__)
     def test_early_stopping_sees_no_better_than_chance(self, sampler, monkeypatch):
@@ -107,5 +120,29 @@ class TestNoise:
             validated = set().union(*(family[i] for i in kept["parts"][1]))
             assert any(validated & family[i] for i in kept["parts"][0])
             fooled.append(score)
+        assert np.mean(honest) < 0.56
+        assert np.mean(fooled) > 0.75
+
+    def test_nor_behind_an_augmenter(self, monkeypatch):
+        words = np.array([f"word{k}" for k in range(300)])
+        entries = [("note", TextEncoder(n_components=60, random_state=0), "note")]
+        augmenter = ModalityAugmenter(n_copies=3, random_state=0)
+        honest, fooled = [], []
+        for seed in range(4):
+            rng = np.random.default_rng(seed)
+            X = pd.DataFrame(
+                {"note": [" ".join(rng.choice(words, 9)) for _ in "x" * 300]}
+            )
+            y = rng.permutation(np.arange(300) % 2)
+            for naive, scores in ((False, honest), (True, fooled)):
+                head = stopping_early(entries, seed)
+                model = Pipeline([("augment", augmenter), *head.steps])
+                kept, score = watch(model, X, y, seed, monkeypatch, naive)
+                train, valid = kept["parts"]
+                related = set(kept["index"][train]) & set(kept["index"][valid])
+                assert bool(related) is naive
+                if not naive:
+                    assert (valid < len(X)).all()
+                scores.append(score)
         assert np.mean(honest) < 0.56
         assert np.mean(fooled) > 0.75

@@ -13,7 +13,6 @@ import pytest
 from imblearn import FunctionSampler
 from imblearn.combine import SMOTEENN, SMOTETomek
 from imblearn.pipeline import Pipeline
-from imblearn.utils.estimator_checks import estimator_checks_generator
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import balanced_accuracy_score
@@ -90,28 +89,7 @@ def raw(n=60):
     )
 
 
-class TestConformance:
-    @pytest.mark.parametrize(
-        ("estimator", "check"),
-        [
-            pair
-            for sampler in [
-                over.RandomOverSampler(random_state=0),
-                under.RandomUnderSampler(random_state=0),
-                over.SMOTE(random_state=0),
-                under.NearMiss(),
-            ]
-            for pair in estimator_checks_generator(ModalitySampler(sampler))
-        ],
-        ids=lambda value: (
-            name_of(value.sampler)
-            if isinstance(value, ModalitySampler)
-            else getattr(value, "func", value).__name__
-        ),
-    )
-    def test_checks_of_imbalanced_learn(self, estimator, check):
-        check(estimator)
-
+class TestParameters:
     def test_nested_parameters(self):
         sampler = ModalitySampler(over.SMOTE(k_neighbors=3))
         assert sampler.get_params()["sampler__k_neighbors"] == 3
@@ -223,7 +201,7 @@ class TestSelectedRows:
             started = time.perf_counter()
             X.iloc[wrapped.sample_indices_]
             spent["hand"].append(time.perf_counter() - started)
-        assert min(spent["sampler"]) - min(spent["hand"]) < 0.1
+        assert min(spent["sampler"]) - min(spent["hand"]) < 0.05
 
 
 class TestInventedRows:

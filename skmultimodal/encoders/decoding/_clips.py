@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from skmultimodal.encoders.decoding._files import MediaError, open_media, shown
+from skmultimodal._recipes import Recipe
+from skmultimodal.encoders.decoding._files import (
+    MediaError,
+    open_media,
+    shown,
+    source_for,
+)
 from skmultimodal.encoders.decoding._film import Film, Wanted
 from skmultimodal.encoders.decoding._image import Decoder, value_range
 
@@ -55,8 +61,18 @@ class ClipDecoder:
 
     def __call__(self, cell: Any) -> Clip:
         """Read one cell; MediaError where it holds no clip."""
+        if isinstance(cell, Recipe):
+            clip = self._read(source_for(cell, "video"), cell)
+            return replace(
+                clip,
+                frames=_repainted(cell, clip.frames),
+                grey=_repainted(cell, clip.grey),
+            )
+        return self._read(cell, None)
+
+    def _read(self, cell: Any, recipe: Recipe | None) -> Clip:
         if isinstance(cell, np.ndarray):
-            return self._from_array(cell)
+            return self._from_array(cell, recipe)
         with (
             open_media(
                 cell, root=self.root, max_bytes=self.max_bytes, noun="video"
@@ -69,10 +85,11 @@ class ClipDecoder:
                     f"{shown(cell)} lasts {length:.0f} seconds, more than "
                     f"max_seconds={self.max_seconds:g}. Cut it, or raise max_seconds"
                 )
-            return self._clip(cell, clock, film)
+            return self._clip(clock, film, recipe)
 
-    def _clip(self, cell: Any, clock: np.ndarray, film: Film) -> Clip:
-        chosen, dense = self._chosen(clock), self._dense(clock)
+    def _clip(self, clock: np.ndarray, film: Film, recipe: Recipe | None) -> Clip:
+        left = _left(clock, recipe)
+        chosen, dense = left[self._chosen(clock[left])], left[self._dense(clock[left])]
         wanted = [Wanted(chosen, self.target, self.resample)]
         if self.grey:
             grey_size = (GREY_SIZE, GREY_SIZE)
@@ -118,13 +135,14 @@ class ClipDecoder:
         within = step * (np.arange(_BURST) - _BURST / 2)
         return _at(clock, (middle[:, None] + within).ravel())
 
-    def _from_array(self, array: np.ndarray) -> Clip:
+    def _from_array(self, array: np.ndarray, recipe: Recipe | None) -> Clip:
         self._check_array(array)
         clock = np.arange(len(array)) / GREY_RATE  # an array has none of its own
+        left = _left(clock, recipe)
         if self.frame_rate is None:
-            chosen = self._chosen(clock)
+            chosen = left[self._chosen(clock[left])]
         else:
-            chosen = _evenly(clock, self.max_steps or len(clock))
+            chosen = left[_evenly(clock[left], self.max_steps or len(left))]
         shape = array.shape[1:3]
         big = Decoder(self.target(*shape), self.max_pixels, self.ranges, self.resample)
         frames = [_picture(big, array[k]) for k in chosen]
@@ -133,7 +151,7 @@ class ClipDecoder:
         if not self.grey:
             return Clip(np.stack(frames), clock[chosen], *_NO_GREY)
         small = Decoder((GREY_SIZE, GREY_SIZE), self.max_pixels, self.ranges)
-        dense = self._dense(clock)
+        dense = left[self._dense(clock[left])]
         strip = np.stack([_picture(small, array[k]) for k in dense])  # (G, 48, 48, 3)
         grey = np.rint(strip @ _LUMA * 255).astype(np.uint8)
         return Clip(
@@ -176,6 +194,22 @@ _NO_GREY = (
 )
 
 
+def _left(clock: np.ndarray, recipe: Recipe | None) -> np.ndarray:
+    """Positions of the frames that a recipe leaves of all."""
+    return np.arange(len(clock)) if recipe is None else recipe.kept(clock)
+
+
+def _repainted(recipe: Recipe, frames: np.ndarray) -> np.ndarray:
+    """Frames (T, h, w, 3) or grey ones (G, h, w) after a recipe, of the same type."""
+    if not len(frames):
+        return frames
+    is_whole, is_grey = frames.dtype == np.uint8, frames.ndim == 3
+    light = frames.astype(np.float32) / (255 if is_whole else 1)
+    light = recipe.apply(np.repeat(light[..., None], 3, -1) if is_grey else light)
+    light = light @ _LUMA if is_grey else light
+    return np.rint(light * 255).clip(0, 255).astype(np.uint8) if is_whole else light
+
+
 def _evenly(clock: np.ndarray, most: int) -> np.ndarray:
     """Positions of the middles of equal parts of the time."""
     if len(clock) <= most:
@@ -212,9 +246,9 @@ def as_clip(cell: Any) -> Any:
     Pictures of different sizes, which are no frames of one video, become an array of
     objects, which is refused when it is decoded.
     """
-    if not isinstance(cell, (list, tuple)) or not cell:
-        return cell
-    if not all(_is_picture(part) for part in cell):
+    if isinstance(cell, Recipe):
+        return cell.on(as_clip(cell.source))
+    if not is_clip(cell):
         return cell
     frames = [np.asarray(_plain(part)) for part in cell]
     if len({(frame.shape, frame.dtype) for frame in frames}) == 1:
@@ -222,6 +256,13 @@ def as_clip(cell: Any) -> Any:
     different = np.empty(len(frames), dtype=object)
     different[:] = frames
     return different
+
+
+def is_clip(cell: Any) -> bool:
+    """Whether a list holds the frames of one video, and not several videos."""
+    if not isinstance(cell, (list, tuple)) or not cell:
+        return False
+    return all(_is_picture(part) for part in cell)
 
 
 def _is_picture(part: Any) -> bool:

@@ -9,6 +9,8 @@ import stat
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
+from skmultimodal._recipes import Recipe
+
 # A PurePath makes one slash of two; one letter is a drive of Windows.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[A-Za-z][A-Za-z0-9+.-]+:/|data:")
 _OPEN = (
@@ -152,6 +154,17 @@ def _check_size(cell: Any, n_bytes: int, max_bytes: int) -> None:
             f"{shown(cell)} has {n_bytes} bytes, more than max_bytes={max_bytes}. "
             "Raise max_bytes if you trust it"
         )
+
+
+def source_for(recipe: Recipe, kind: str) -> Any:
+    """What a recipe starts from, if it is one for cells of this kind."""
+    if recipe.kind != kind:
+        raise MediaError(
+            f"found a cell augmented as {recipe.kind}, expected one of kind {kind}. "
+            f"Name the kind in the augmenter, {{column: {kind!r}}}, or give the column "
+            "an encoder of the other kind"
+        )
+    return recipe.source
 
 
 def shown(cell: Any) -> str:

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from skmultimodal._recipes import Recipe, source_of
 from skmultimodal.encoders.decoding._files import (
     MediaError,
     is_bytes,
     is_path,
     open_media,
     shown,
+    source_for,
 )
 from skmultimodal.encoders.decoding._quiet import quiet
 from skmultimodal.encoders.decoding._raster import (
@@ -45,21 +47,37 @@ class Decoder:
 
     def __call__(self, cell: Any) -> np.ndarray:
         """(h, w, 3) float32 in [0, 1]."""
-        if isinstance(cell, np.ndarray) or _is_nested(cell):
-            array = _as_array(cell)
-            check_array_shape(array)
-            if array.dtype != np.uint8:
-                return self._resized_array(self._array(array))
-            cell = Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array)
-        if isinstance(cell, Image.Image):
-            picture = self._read(cell, cell)
-        else:
-            picture = self._decoded(cell)
+        if isinstance(cell, Recipe):
+            source = self._picture(source_for(cell, "image"))
+            return self._resized_array(cell.apply(self._at_most_double(source)))
+        picture = self._picture(cell)
         if isinstance(picture, np.ndarray):
             return self._resized_array(picture)
         size = self._target(picture.height, picture.width)
         if (picture.height, picture.width) != size:
             picture = picture.resize(size[::-1], Image.Resampling(self.resample))
+        return np.asarray(picture, dtype=np.float32) / 255
+
+    def _picture(self, cell: Any) -> Image.Image | np.ndarray:
+        """RGB in its own size; (h, w, 3) in [0, 1] where eight bits would lose some."""
+        if isinstance(cell, np.ndarray) or _is_nested(cell):
+            array = _as_array(cell)
+            check_array_shape(array)
+            if array.dtype != np.uint8:
+                return self._array(array)
+            cell = Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array)
+        if isinstance(cell, Image.Image):
+            return self._read(cell, cell)
+        return self._decoded(cell)
+
+    def _at_most_double(self, picture: Image.Image | np.ndarray) -> np.ndarray:
+        """(h, w, 3) of no more pixels than a crop needs to stay sharp."""
+        if isinstance(picture, np.ndarray):
+            return picture
+        height, width = self._target(picture.height, picture.width)
+        size = min(picture.width, 2 * width), min(picture.height, 2 * height)
+        if size != picture.size:
+            picture = picture.resize(size, Image.Resampling(self.resample))
         return np.asarray(picture, dtype=np.float32) / 255
 
     def _decoded(self, cell: Any) -> Image.Image | np.ndarray:
@@ -210,7 +228,7 @@ def learn_ranges(cells: Sequence[Any]) -> dict[str, tuple[float, float]]:
     Learned once, so that a picture alone is read as it is among others.
     """
     found: dict[str, tuple[float, float]] = {}
-    for cell in cells:
+    for cell in map(source_of, cells):
         if (isinstance(cell, Image.Image) and cell.mode == "F") or _is_nested(cell):
             try:
                 cell = _as_array(cell)

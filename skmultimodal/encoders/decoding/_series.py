@@ -10,12 +10,14 @@ import pandas as pd
 from numpy.lib import format as npy
 
 from skmultimodal._cells import is_missing
+from skmultimodal._recipes import Recipe
 from skmultimodal.encoders.decoding._files import (
     MediaError,
     is_bytes,
     is_path,
     open_media,
     shown,
+    source_for,
 )
 from skmultimodal.encoders.decoding._quiet import quiet
 
@@ -34,13 +36,15 @@ def is_several(cell: Any) -> bool:
     if not isinstance(cell, (list, tuple)):
         return False
     held = next((part for part in cell if not is_missing(part)), None)
-    return is_path(held) or is_bytes(held) or isinstance(held, _FRAMES)
+    return is_path(held) or is_bytes(held) or isinstance(held, (*_FRAMES, Recipe))
 
 
 def unpacked(cell: Any) -> Any:
     """A cell with its numbers as an array, so that its content can be compared."""
     if is_missing(cell) or is_path(cell) or is_bytes(cell):
         return cell
+    if isinstance(cell, Recipe):
+        return cell.on(unpacked(cell.source))
     if is_several(cell):
         return [unpacked(part) for part in cell]
     try:
@@ -58,6 +62,13 @@ def decode_series(
     cell: Any, *, max_channels: int, max_bytes: int, root: str | None
 ) -> np.ndarray:
     """(T, channels) float64, NaN where a value is missing; T >= 1."""
+    if isinstance(cell, Recipe):
+        source = source_for(cell, "series")
+        return cell.apply(
+            decode_series(
+                source, max_channels=max_channels, max_bytes=max_bytes, root=root
+            )
+        )
     if is_path(cell) or is_bytes(cell):
         return _checked(_read_npy(cell, max_bytes, root), cell, max_channels)
     return _checked(as_array(cell), cell, max_channels)

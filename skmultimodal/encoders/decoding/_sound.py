@@ -11,12 +11,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from skmultimodal._recipes import Recipe
 from skmultimodal.encoders.decoding._files import (
     MediaError,
     is_bytes,
     is_path,
     open_media,
     shown,
+    source_for,
 )
 from skmultimodal.encoders.decoding._resampling import resampled
 from skmultimodal.encoders.decoding._sound_files import (
@@ -47,6 +49,9 @@ class SoundDecoder:
 
     def __call__(self, cell: Any) -> np.ndarray | None:
         """(samples,) float32, all channels mixed; None for a video without sound."""
+        if isinstance(cell, Recipe):
+            wave = self(source_for(cell, "audio"))
+            return None if wave is None else cell.apply(wave)
         if is_path(cell) or is_bytes(cell):
             noun = "recording"
             with open_media(
