@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from skmultimodal.compose import ModalityTransformer
 from skmultimodal.fusion._base import AUTO, make_fusion
 from skmultimodal.heads import FusionClassifier, FusionRegressor
+from skmultimodal.losses._base import make_loss
 from skmultimodal.sampling import ModalitySampler
 
 _HEADS = {"classifier": FusionClassifier, "regressor": FusionRegressor}
@@ -56,7 +57,8 @@ def multimodal_pipeline(
         Number of modalities to encode at once.
     **head_params : dict
         Parameters of :class:`~skmultimodal.heads.FusionClassifier` or
-        :class:`~skmultimodal.heads.FusionRegressor`.
+        :class:`~skmultimodal.heads.FusionRegressor`. The name of a loss becomes its
+        specification too (``head__loss__gamma``).
 
     Returns
     -------
@@ -94,6 +96,8 @@ def multimodal_pipeline(
         )
     if fusion != AUTO:
         fusion = make_fusion(fusion)
+    if "loss" in head_params:
+        head_params["loss"] = make_loss(head_params["loss"])
     head = _HEADS[task](fusion, **head_params)
     if sampler is None:
         return Pipeline([("encode", encode), ("head", head)], memory=memory)

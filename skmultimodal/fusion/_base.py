@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from abc import ABCMeta, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from sklearn.base import BaseEstimator, clone
-from sklearn.utils._param_validation import validate_parameter_constraints
 from torch import Tensor, nn
 
+from skmultimodal._specs import (
+    Specification,
+    known_specifications,
+    make_specification,
+    specification_name,
+)
 from skmultimodal.nn._losses import WeightedLoss
 
 AUTO = "auto"  # no fusion's name: the head tries several
@@ -50,7 +53,7 @@ class FusionModule(nn.Module):
     d_out: int
 
 
-class NeuralFusion(BaseEstimator, metaclass=ABCMeta):
+class NeuralFusion(Specification):
     """Base class of neural fusions: parameters now, a torch module inside `fit`.
 
     A fusion is to a head what a kernel is to
@@ -64,7 +67,6 @@ class NeuralFusion(BaseEstimator, metaclass=ABCMeta):
     level: ClassVar[str]
     min_modalities: ClassVar[int] = 1
     tasks: ClassVar[tuple[str, ...]] = TASKS
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     @abstractmethod
     def build(
@@ -129,24 +131,6 @@ class NeuralFusion(BaseEstimator, metaclass=ABCMeta):
         """
         return None
 
-    def validate(self) -> None:
-        """Raise a ValueError that names a parameter that is not allowed."""
-        validate_parameter_constraints(
-            self._parameter_constraints,
-            self.get_params(deep=False),
-            type(self).__name__,
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        items = tuple(sorted(self.get_params(deep=False).items()))
-        try:
-            return hash((type(self), items))
-        except TypeError:  # a list among them
-            return hash(type(self))
-
 
 def check_heads(embed_dim: int, n_heads: int, fusion: str) -> None:
     """Attention needs heads of equal width."""
@@ -159,53 +143,25 @@ def check_heads(embed_dim: int, n_heads: int, fusion: str) -> None:
 
 
 def fusion_name(cls: type[NeuralFusion]) -> str:
-    """``CrossAttentionFusion`` -> ``"cross_attention"``, ``FiLMFusion`` -> ``"film"``.
-
-    A word starts at a capital with a small letter behind it, or two before it.
-    """
-    stem = cls.__name__.removesuffix("Fusion")
-    start = r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z0-9]{2})(?=[A-Z])"
-    return re.sub(start, "_", stem).lower()
+    """``CrossAttentionFusion`` -> ``"cross_attention"``."""
+    return specification_name(cls, "Fusion")
 
 
 def known_fusions() -> dict[str, type[NeuralFusion]]:
     """Every neural fusion there is by name, a user's own included."""
-    found: dict[str, type[NeuralFusion]] = {}
-    stack: list[Any] = [NeuralFusion]
-    while stack:
-        for cls in stack.pop().__subclasses__():
-            stack.append(cls)
-            if not cls.__abstractmethods__:
-                found[fusion_name(cls)] = cls
-    return dict(sorted(found.items()))
+    return known_specifications(NeuralFusion, "Fusion")
 
 
 def make_fusion(fusion: Any) -> NeuralFusion:
     """A validated copy of a fusion given as a specification or by its name."""
-    if isinstance(fusion, str):
-        known = known_fusions()
-        if fusion == AUTO:
-            raise ValueError(
-                "fusion='auto' chooses among predictions: it is for FusionClassifier "
-                f"and FusionRegressor. Here, name one of {sorted(known)}."
-            )
-        if fusion not in known:
-            raise ValueError(
-                f"fusion={fusion!r} is not known. Known fusions: {sorted(known)}. Give "
-                "one of these names, a NeuralFusion such as BottleneckFusion(), or, in "
-                "a classifier or regressor, 'auto'."
-            )
-        return known[fusion]()
-    if isinstance(fusion, type) and issubclass(fusion, NeuralFusion):
+    known = known_fusions()
+    if isinstance(fusion, str) and fusion == AUTO:
         raise ValueError(
-            f"fusion={fusion.__name__} is a class; give an instance, "
-            f"{fusion.__name__}(), or its name {fusion_name(fusion)!r}."
+            "fusion='auto' chooses among predictions: it is for FusionClassifier "
+            f"and FusionRegressor. Here, name one of {sorted(known)}."
         )
-    if not isinstance(fusion, NeuralFusion):
-        raise ValueError(
-            f"fusion={fusion!r} is neither the name of a fusion ("
-            f"{sorted(known_fusions())}) nor a NeuralFusion."
-        )
-    fusion = clone(fusion)
-    fusion.validate()
-    return fusion
+    remedy = (
+        "a NeuralFusion such as BottleneckFusion(), or, in a classifier or regressor, "
+        "'auto'"
+    )
+    return make_specification(fusion, NeuralFusion, known, "fusion", "fusions", remedy)

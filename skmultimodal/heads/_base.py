@@ -49,6 +49,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     module_: FusionBody
     history_: list[dict[str, Any]]
     _optimizer_state: dict[str, Any] | None
+    batch_sampler: str | None = None
     _sized_for: int | None = None  # rows that batch_size="auto" shall suit
 
     _parameter_constraints: ClassVar[dict] = {
@@ -97,12 +98,14 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         """y on the scale of the net, learned on `rows` unless they are None."""
 
     @abstractmethod
-    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
-        """Weight of each row by its class, or None."""
+    def _target_weights(
+        self, y: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray | None:
+        """Weight of each row by its target, or None; `weight` is the row's own."""
 
     @abstractmethod
-    def _make_loss(self) -> WeightedLoss:
-        """The loss to train with."""
+    def _make_loss(self, n_epochs: int | None) -> WeightedLoss:
+        """The loss to train with, in all so many epochs; None: nobody knows."""
 
     @abstractmethod
     def _task(self) -> str:
@@ -111,6 +114,17 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _count_outputs(self, y: np.ndarray) -> int:
         """Width of the net's output."""
+
+    def _check_loss(self) -> None:
+        """Refuse a loss that is not for such targets."""
+
+    def _check_own_loss(self, fusion: NeuralFusion) -> None:
+        """Refuse what does not go with a fusion that brings its loss."""
+
+    def _count_rows(
+        self, y: np.ndarray, weight: np.ndarray | None, so_far: bool
+    ) -> None:
+        """Learn how common the targets are, with those of earlier calls or anew."""
 
     # Fitting -----------------------------------------------------------------------
 
@@ -121,7 +135,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         x = read_encoded(self, X, reset=not resume)
         target = self._read_target(y, reset=not resume)
         check_consistent_length(x, target)
-        weight = self._read_weight(sample_weight, X, target)
+        self._check_loss()
+        own = self._read_weight(sample_weight, X, target)
+        weight = self._weigh(target, own)
         seed = draw_seed(self.random_state)
         if (X_val is None) != (y_val is None):
             raise ValueError("Give X_val and y_val together, or neither.")
@@ -136,6 +152,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         if X_val is None and (self.early_stopping or self._blends):
             rows, held_out = self._hold_out(X, x, target, groups, seed)
         rows = _weighing(rows, weight)
+        self._count_rows(target[rows], _at(own, rows), so_far=False)
         target = self._scale_target(target, None if resume else rows)
         if not resume:
             self._recipe, self._inputs = self._plan(_take(x, rows), X, target[rows])
@@ -153,7 +170,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         elif held_out is not None:
             valid = self._rows(x, target, weight, held_out)
         settings = self._settings(seed, self.max_epochs, self.lr_schedule)
-        self._train(train, valid, settings, resume, keep_optimizer=self.warm_start)
+        n_epochs = settings.epochs + (self.n_iter_ if resume else 0)
+        loss = self._choose_loss(n_epochs)
+        self._train(loss, train, valid, settings, resume, self.warm_start)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         if self._is_auto:
@@ -170,17 +189,21 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         x = read_encoded(self, X, reset=not resume)
         target = self._read_target(y, reset=False)
         check_consistent_length(x, target)
-        weight = self._read_weight(sample_weight, X, target)
+        self._check_loss()
+        own = self._read_weight(sample_weight, X, target)
+        weight = self._weigh(target, own)
         seed = draw_seed(self.random_state)
         if resume and self.random_state is not None:
             seed = (seed + self.n_iter_) % (2**31 - 1)  # another order each time
         rows = _weighing(np.arange(len(x)), weight)
+        self._count_rows(target[rows], _at(own, rows), so_far=resume)
         target = self._scale_target(target, None if resume else rows)
         if not resume:
             self._recipe, self._inputs = self._plan(_take(x, rows), X, target[rows])
         train = self._rows(x, target, weight, rows)
         settings = self._settings(seed, 1, "constant")
-        self._train(train, None, settings, resume, keep_optimizer=True)
+        loss = self._choose_loss(None)
+        self._train(loss, train, None, settings, resume, keep_optimizer=True)
 
     @property
     def _is_auto(self) -> bool:
@@ -223,6 +246,11 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             return "loss"
         return None if self.modality_balance is None else "probe"
 
+    @property
+    def _output_scale(self) -> float | None:
+        """Within which the loss wants the outputs."""
+        return None
+
     def _read_validation_target(self, y_val: Any) -> np.ndarray:
         try:
             return self._read_target(y_val, reset=False)
@@ -230,18 +258,21 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             raise ValueError(f"y_val: {error}") from error
 
     def _read_weight(self, given: Any, X: Any, y: np.ndarray) -> np.ndarray | None:
-        by_class = self._class_weights(y)
+        """Weights of rows as they were given: (n,)"""
         if given is None:
-            weight = by_class
-        else:
-            weight = np.asarray(align_sample_weight(given, row_index(X), len(y)))
-            if not np.isfinite(weight).all() or (weight < 0).any():
-                raise ValueError("sample_weight must be finite and not negative.")
-            if not weight.any():
-                raise ValueError(
-                    "sample_weight is zero in every row; nothing to learn."
-                )
-            weight = weight if by_class is None else weight * by_class
+            return None
+        weight = np.asarray(align_sample_weight(given, row_index(X), len(y)))
+        if not np.isfinite(weight).all() or (weight < 0).any():
+            raise ValueError("sample_weight must be finite and not negative.")
+        if not weight.any():
+            raise ValueError("sample_weight is zero in every row; nothing to learn.")
+        return weight
+
+    def _weigh(self, y: np.ndarray, own: np.ndarray | None) -> np.ndarray | None:
+        """Weights of rows by themselves and by their target, of mean 1: (n,)"""
+        weight = self._target_weights(y, own)
+        if own is not None:
+            weight = own if weight is None else own * weight
         return None if weight is None else weight / weight[weight > 0].mean()
 
     def _hold_out(
@@ -291,6 +322,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             block_gains(self, x, inputs, target),
             self.temporal,
             self._auxiliary,
+            self._output_scale,
         )
         return recipe, inputs
 
@@ -338,10 +370,20 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             balance=make_balance(
                 self.modality_balance, float(self.aux_loss_weight), int(epochs)
             ),
+            batch_sampler=self.batch_sampler,
         )
+
+    def _choose_loss(self, n_epochs: int | None) -> WeightedLoss:
+        fusion = self._recipe.fusion
+        loss = fusion.make_loss(self._recipe.layout.names)
+        if loss is None:
+            return self._make_loss(n_epochs)
+        self._check_own_loss(fusion)
+        return loss
 
     def _train(
         self,
+        loss: WeightedLoss,
         train: Rows,
         valid: Rows | None,
         settings: Settings,
@@ -349,8 +391,6 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         keep_optimizer: bool,
     ) -> None:
         before = (self.module_, self._optimizer_state) if resume else None
-        names = self._recipe.layout.names
-        loss = self._recipe.fusion.make_loss(names) or self._make_loss()
         old = list(self.history_) if resume else []
         settings = replace(settings, first_epoch=len(old))
         done: Trained = train_network(
@@ -404,6 +444,10 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
 def _take(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """x[rows], without a copy where these are all rows."""
     return x if len(rows) == len(x) else x[rows]
+
+
+def _at(weight: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if weight is None else weight[rows]
 
 
 def _at_least(x: np.ndarray, n: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import sparse
 from scipy.special import expit, softmax
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import compute_sample_weight
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
@@ -18,10 +19,10 @@ from sklearn.utils.validation import column_or_1d
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.fusion import EvidentialFusion
 from skmultimodal.fusion._base import make_fusion
-from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._parameters import document_parameters
+from skmultimodal.heads._predictor import FusionPredictor
 from skmultimodal.heads._reading import refuse_missing_targets
-from skmultimodal.nn._losses import BinaryCrossEntropy, CrossEntropy, WeightedLoss
+from skmultimodal.losses import CrossEntropyLoss
 
 
 def _gives_evidence(head: Any) -> bool:
@@ -34,7 +35,7 @@ def _gives_evidence(head: Any) -> bool:
 
 
 @document_parameters
-class FusionClassifier(ClassifierMixin, FusionHead):
+class FusionClassifier(ClassifierMixin, FusionPredictor):
     """Classify samples from several modalities with a neural fusion.
 
     X is an encoded frame, as :class:`~skmultimodal.compose.ModalityTransformer` gives
@@ -47,9 +48,24 @@ class FusionClassifier(ClassifierMixin, FusionHead):
     Parameters
     ----------
     {common}
+    loss : str or Loss, default="cross_entropy"
+        What is minimised: "cross_entropy", "focal" (easy rows count less),
+        "logit_adjusted" (classes as if equally common), "ldam" (margins, for 1-D y
+        only) or "class_balanced" (weights by effective number), or a specification of
+        :mod:`skmultimodal.losses`, such as ``FocalLoss(gamma=1.0)``, whose parameters
+        can be searched (``loss__gamma``). Classes are counted in the training rows, by
+        `sample_weight`; by `partial_fit` in all rows so far. A fusion that brings its
+        own loss, and ``fusion="auto"``, take the default only.
+    label_smoothing : float, default=0.0
+        Share of each row's weight that goes to all classes alike; for multilabel y,
+        twice how far zeros and ones are moved inwards. Validation is without it.
     class_weight : dict, list of dict, "balanced" or None, default=None
         Weight of each class in the loss. For multilabel y, as in
         :func:`sklearn.utils.class_weight.compute_sample_weight`.
+    batch_sampler : {{"balanced"}} or None, default=None
+        "balanced" draws batches in which each class comes equally often; an epoch has
+        as many rows as before, those of rare classes several times. For multilabel y,
+        each label, and rows without any. Weights of rows and classes count on top.
     {training}
 
     Attributes
@@ -86,7 +102,9 @@ class FusionClassifier(ClassifierMixin, FusionHead):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **FusionHead._parameter_constraints,
+        **FusionPredictor._parameter_constraints,
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "batch_sampler": [StrOptions({"balanced"}), None],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -101,7 +119,10 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         modality_dropout: float = 0.0,
         aux_loss_weight: float = 0.0,
         modality_balance: str | None = None,
+        loss: Any = "cross_entropy",
+        label_smoothing: float = 0.0,
         class_weight: Any = None,
+        batch_sampler: str | None = None,
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
@@ -129,7 +150,10 @@ class FusionClassifier(ClassifierMixin, FusionHead):
         self.modality_dropout = modality_dropout
         self.aux_loss_weight = aux_loss_weight
         self.modality_balance = modality_balance
+        self.loss = loss
+        self.label_smoothing = label_smoothing
         self.class_weight = class_weight
+        self.batch_sampler = batch_sampler
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
@@ -359,15 +383,41 @@ class FusionClassifier(ClassifierMixin, FusionHead):
     def _task(self) -> str:
         return "multilabel" if self._multilabel else "classification"
 
-    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+    def _target_weights(
+        self, y: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray | None:
         if self.class_weight is None:
             return None
         if self._multilabel:
             return compute_sample_weight(self.class_weight, y)
         return compute_sample_weight(self.class_weight, self.classes_[y])
 
-    def _make_loss(self) -> WeightedLoss:
-        return BinaryCrossEntropy() if self._multilabel else CrossEntropy()
+    def _check_loss(self) -> None:
+        super()._check_loss()
+        if self._is_auto and not isinstance(self._read_loss(), CrossEntropyLoss):
+            raise ValueError(
+                f"fusion='auto' pools its candidates by their log loss on the training "
+                f"rows, which would undo what loss={self.loss!r} does. Name a fusion, "
+                "or use class_weight, which counts for the candidates and the pool."
+            )
+        if self._is_auto and self.batch_sampler is not None:
+            raise ValueError(
+                f"fusion='auto' weighs its candidates on the training rows as they "
+                f"come, which batch_sampler={self.batch_sampler!r} does not draw. Name "
+                "a fusion, or use class_weight, which counts for the pool too."
+            )
+
+    def _count_rows(
+        self, y: np.ndarray, weight: np.ndarray | None, so_far: bool
+    ) -> None:
+        w = np.ones(len(y)) if weight is None else weight / weight.mean()
+        if self._multilabel:
+            counts = np.stack([w @ (1 - y), w @ y])  # (2, L)
+        else:
+            counts = np.bincount(y, w, minlength=len(self.classes_))  # (K,)
+        if so_far and self._class_counts is not None:
+            counts = counts + self._class_counts
+        self._class_counts = counts
 
     def _count_outputs(self, y: np.ndarray) -> int:
         return len(self.classes_)

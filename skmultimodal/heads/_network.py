@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from skmultimodal._layout import Layout
 from skmultimodal.fusion._base import FusionOutput, NeuralFusion
 from skmultimodal.nn import (
+    MLP,
     Dropout,
     ModalityTokens,
     PerModality,
@@ -21,6 +22,7 @@ from skmultimodal.nn import (
     pool_tokens,
 )
 from skmultimodal.nn._losses import stack_present
+from skmultimodal.nn._mlp import make_linear
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class Recipe:
     gains: tuple[float, ...]  # of the blocks, in the order of the layout
     temporal: str = "mean"
     auxiliary: str | None = None  # outputs a modality: "loss", or "probe" to look only
+    output_scale: float | None = (
+        None  # outputs are cosines times it, where there is one
+    )
 
     def build(self) -> FusionBody:
         return FusionNetwork(self)
@@ -121,12 +126,13 @@ class FusionNetwork(FusionBody):
         n_tokens = {b.name: b.n_steps for b in recipe.layout}
         own = recipe.fusion.build_output(n_tokens, d, k, recipe.dropout)
         self.is_own = own is not None
-        self.output = own or WideDeep(
-            self.fusion.d_out, recipe.hidden_layer_sizes, k, recipe.dropout
-        )
+        self.output = own or make_output(recipe, self.fusion.d_out)
         self.auxiliary, self.probes = None, recipe.auxiliary == "probe"
         if recipe.auxiliary is not None and own is None:
-            self.auxiliary = PerModality({m: nn.Linear(d, k) for m in n_tokens})
+            scale = recipe.output_scale
+            self.auxiliary = PerModality(
+                {m: make_linear(d, k, scale) for m in n_tokens}
+            )
 
     def forward(self, x: Tensor, present: Tensor) -> NetworkOutput:
         """x: (n, n_columns), present: (n, Σ T_m)"""
@@ -145,6 +151,14 @@ class FusionNetwork(FusionBody):
             for m, z in streams.items()
         }
         return NetworkOutput(self.output(out.fused), out.loss, each, here)
+
+
+def make_output(recipe: Recipe, d_in: int) -> nn.Module:
+    """From the fused representation to the outputs."""
+    shape = d_in, recipe.hidden_layer_sizes, recipe.n_outputs, recipe.dropout
+    if recipe.output_scale is not None:
+        return MLP(*shape, recipe.output_scale)
+    return WideDeep(*shape)
 
 
 def step_slices(layout: Layout) -> dict[str, slice]:

@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 from sklearn.base import RegressorMixin, _fit_context
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_y
 
 from skmultimodal._cells import missing_cells
 from skmultimodal._fitting import keep_state_on_error
-from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._parameters import document_parameters
+from skmultimodal.heads._predictor import FusionPredictor
 from skmultimodal.heads._reading import refuse_missing_targets
-from skmultimodal.nn._losses import SquaredError, WeightedLoss
+from skmultimodal.heads._target_density import POWERS, density_weights, robust_spread
 
 _LARGEST = 1e150  # whose square is still finite
 
 
 @document_parameters
-class FusionRegressor(RegressorMixin, FusionHead):
+class FusionRegressor(RegressorMixin, FusionPredictor):
     """Predict numbers from several modalities with a neural fusion.
 
     X is an encoded frame, as :class:`~skmultimodal.compose.ModalityTransformer` gives
     it: a modality is a block of columns ``<modality>__<feature>``, NaN over a whole
     block says that the sample lacks it. One target or several; each is standardised by
-    the training rows and scaled back at predict. The loss is the squared error.
+    the training rows and scaled back at predict.
 
     Parameters
     ----------
     {common}
+    loss : str or Loss, default="squared_error"
+        What is minimised: "squared_error", or "huber", which outliers in y pull less;
+        or a specification of :mod:`skmultimodal.losses`, such as
+        ``HuberLoss(delta=0.5)``, whose parameters can be searched (``loss__delta``).
+        ``fusion="auto"`` trains its nets with it, and chooses by squared error.
+    target_weight : {{"inverse", "sqrt_inverse"}} or None, default=None
+        Weighs rows by how rare numbers like their target are: by the inverse of the
+        density of y, smoothed by a Gaussian kernel, or its square root; none by more
+        than ten times the mean (label-distribution smoothing, arXiv:2102.09554). For
+        one target; `sample_weight` multiplies it.
     {training}
 
     Attributes
@@ -63,6 +74,11 @@ class FusionRegressor(RegressorMixin, FusionHead):
     True
     """
 
+    _parameter_constraints: ClassVar[dict] = {
+        **FusionPredictor._parameter_constraints,
+        "target_weight": [StrOptions(set(POWERS)), None],
+    }
+
     def __init__(
         self,
         fusion: Any = "concat",
@@ -74,6 +90,8 @@ class FusionRegressor(RegressorMixin, FusionHead):
         modality_dropout: float = 0.0,
         aux_loss_weight: float = 0.0,
         modality_balance: str | None = None,
+        loss: Any = "squared_error",
+        target_weight: str | None = None,
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
@@ -101,6 +119,8 @@ class FusionRegressor(RegressorMixin, FusionHead):
         self.modality_dropout = modality_dropout
         self.aux_loss_weight = aux_loss_weight
         self.modality_balance = modality_balance
+        self.loss = loss
+        self.target_weight = target_weight
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
@@ -182,6 +202,11 @@ class FusionRegressor(RegressorMixin, FusionHead):
         -------
         self : FusionRegressor
         """
+        if self.target_weight is not None:
+            raise ValueError(
+                f"target_weight={self.target_weight!r} needs the density of all of y, "
+                "and partial_fit sees a part. Give sample_weight, or use fit."
+            )
         self._partial_fit(X, y, sample_weight)
         return self
 
@@ -232,19 +257,30 @@ class FusionRegressor(RegressorMixin, FusionHead):
 
     def _scale_target(self, y: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
         if rows is not None:
-            self._target_mean = y[rows].mean(axis=0)
-            spread = y[rows].std(axis=0)
+            if self._read_loss().robust:
+                self._target_mean = np.median(y[rows], axis=0)
+                spread = robust_spread(y[rows])
+            else:
+                self._target_mean = y[rows].mean(axis=0)
+                spread = y[rows].std(axis=0)
             self._target_scale = np.where(spread > 0, spread, 1.0)
         return (y - self._target_mean) / self._target_scale
 
     def _task(self) -> str:
         return "regression"
 
-    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
-        return None
-
-    def _make_loss(self) -> WeightedLoss:
-        return SquaredError()
+    def _target_weights(
+        self, y: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray | None:
+        if self.target_weight is None:
+            return None
+        if y.shape[1] > 1:
+            raise ValueError(
+                f"target_weight={self.target_weight!r} weighs rows by how common their "
+                f"target is, and y has {y.shape[1]} targets. Give sample_weight, or "
+                "one target."
+            )
+        return density_weights(y[:, 0], weight, self.target_weight)
 
     def _count_outputs(self, y: np.ndarray) -> int:
         return y.shape[1]

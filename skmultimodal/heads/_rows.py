@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -52,6 +52,7 @@ class Batches:
     rows: Rows
     batch_size: int
     generator: torch.Generator | None = None
+    order: Callable[[torch.Generator], Tensor] | None = None  # None: a permutation
 
     def __post_init__(self) -> None:
         self.complete = bool(self.rows.present.all())
@@ -63,6 +64,8 @@ class Batches:
         n = len(self.rows)
         if self.generator is None:
             order = torch.arange(n)
+        elif self.order is not None:
+            order = self.order(self.generator)
         else:
             order = torch.randperm(n, generator=self.generator)
         order = order.to(self.rows.x.device)

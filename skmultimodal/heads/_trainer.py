@@ -15,6 +15,7 @@ from skorch.callbacks import PrintLog
 from torch import Tensor, nn
 
 from skmultimodal.heads._balance import Balance
+from skmultimodal.heads._batches import BalancedOrder
 from skmultimodal.heads._network import NetworkOutput
 from skmultimodal.heads._rows import Batches, Rows
 
@@ -41,6 +42,7 @@ class Trainer(NeuralNet):
         max_time: float | None = None,
         first_epoch: int = 0,
         balance: Balance | None = None,
+        batch_sampler: str | None = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -59,6 +61,7 @@ class Trainer(NeuralNet):
         self.max_time = max_time
         self.first_epoch = first_epoch
         self.balance = Balance() if balance is None else balance
+        self.batch_sampler = batch_sampler
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -81,8 +84,10 @@ class Trainer(NeuralNet):
         return self
 
     def get_iterator(self, dataset: Rows, training: bool = False) -> Batches:
-        generator = self.generator if training else None
-        return Batches(dataset, self.batch_size, generator)
+        if not training:
+            return Batches(dataset, self.batch_size)
+        order = None if self.batch_sampler is None else BalancedOrder(dataset.y)
+        return Batches(dataset, self.batch_size, self.generator, order)
 
     def infer(self, x: Rows, **fit_params: Any) -> NetworkOutput:
         if not self._in_bfloat16:

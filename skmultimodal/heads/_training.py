@@ -39,6 +39,7 @@ class Settings:
     first_epoch: int = 0  # of all that there have been
     sized_for: int | None = None  # rows, where not those of the training
     balance: Balance = field(default_factory=Balance)
+    batch_sampler: str | None = None
 
 
 @dataclass
@@ -129,6 +130,7 @@ def _train_once(
             max_time=settings.max_time,
             first_epoch=settings.first_epoch,
             balance=copy.deepcopy(settings.balance),
+            batch_sampler=settings.batch_sampler,
             batch_size=batch_size,
             callbacks=copy.deepcopy(settings.callbacks),
             device=device,

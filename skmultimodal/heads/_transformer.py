@@ -391,13 +391,15 @@ class FusionTransformer(TransformerMixin, FusionHead):
             return y
         return self._reader._scale_target(y, rows)
 
-    def _class_weights(self, y: np.ndarray) -> np.ndarray | None:
+    def _target_weights(
+        self, y: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray | None:
         return None
 
-    def _make_loss(self) -> WeightedLoss:
+    def _make_loss(self, n_epochs: int | None) -> WeightedLoss:
         if self.objective != "supervised":
             return OwnLoss()
-        return self._reader._make_loss()
+        return self._reader._make_loss(n_epochs)
 
     def _task(self) -> str:
         if self.objective != "supervised":

@@ -2,7 +2,7 @@
 
 from skmultimodal.nn._attention import Attention
 from skmultimodal.nn._dropout import Dropout, modality_dropout
-from skmultimodal.nn._mlp import MLP, WideDeep
+from skmultimodal.nn._mlp import MLP, CosineLinear, WideDeep
 from skmultimodal.nn._per_modality import PerModality
 from skmultimodal.nn._pooling import pool_tokens
 from skmultimodal.nn._projection import ModalityTokens, ScaledLinear
@@ -12,6 +12,7 @@ __all__ = [
     "MLP",
     "TEMPORAL",
     "Attention",
+    "CosineLinear",
     "Dropout",
     "ModalityTokens",
     "PerModality",

@@ -28,20 +28,72 @@ class WeightedLoss(nn.Module):
         """Told of every epoch, from 0: a loss may change as the training goes on."""
 
 
-class CrossEntropy(WeightedLoss):
+class ClassLoss(WeightedLoss):
+    """Loss of classes: output (n, K), y (n,) class numbers.
+
+    With `smoothing` ε a row counts by 1 - ε for its class and by ε / K for each. That
+    is for training: validation losses are measured without it.
+    """
+
+    def __init__(self, smoothing: float = 0.0):
+        super().__init__()
+        self.smoothing = smoothing
+
+    def every(self, output: Tensor) -> Tensor:
+        """Loss of each class, were it the true one: (n, K) -> (n, K)"""
+        return -F.log_softmax(output, dim=1)
+
+    def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
+        every = self.every(output)
+        own = every.gather(1, y.unsqueeze(1)).squeeze(1)
+        return own.lerp(every.mean(1), self.smoothed) if self.smoothed else own
+
+    @property
+    def smoothed(self) -> float:
+        return self.smoothing if self.training else 0.0
+
+
+class CrossEntropy(ClassLoss):
     """output: (n, n_classes), y: (n,) class numbers"""
 
     def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
-        return F.cross_entropy(output, y, reduction="none")
+        return F.cross_entropy(
+            output, y, reduction="none", label_smoothing=self.smoothed
+        )
 
     def mean(self, output: Tensor, y: Tensor) -> Tensor:
-        return F.cross_entropy(output, y)
+        return F.cross_entropy(output, y, label_smoothing=self.smoothed)
 
 
-class BinaryCrossEntropy(WeightedLoss):
+class LabelLoss(WeightedLoss):
+    """Loss of labels: output (n, L), y (n, L) of zeros and ones; the mean of labels.
+
+    With `smoothing` ε a one counts as 1 - ε / 2 and a zero as ε / 2, in training.
+    """
+
+    def __init__(self, smoothing: float = 0.0):
+        super().__init__()
+        self.smoothing = smoothing
+
+    def sides(self, output: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss of each label, were it there and were it not: (n, L), (n, L)"""
+        return F.softplus(-output), F.softplus(output)
+
+    def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
+        there, absent = self.sides(output)
+        return absent.lerp(there, self.smooth(y)).mean(1)
+
+    def smooth(self, y: Tensor) -> Tensor:
+        if not (self.training and self.smoothing):
+            return y
+        return y * (1 - self.smoothing) + 0.5 * self.smoothing
+
+
+class BinaryCrossEntropy(LabelLoss):
     """output: (n, n_labels), y: (n, n_labels) of zeros and ones"""
 
     def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
+        y = self.smooth(y)
         return F.binary_cross_entropy_with_logits(output, y, reduction="none").mean(1)
 
 
@@ -50,6 +102,20 @@ class SquaredError(WeightedLoss):
 
     def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
         return (output - y).square().mean(1)
+
+
+class Huber(WeightedLoss):
+    """Squared error up to `delta`, and beyond it linear; twice torch's Huber loss.
+
+    output: (n, n_outputs), y: (n, n_outputs), standardised
+    """
+
+    def __init__(self, delta: float):
+        super().__init__()
+        self.delta = delta
+
+    def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
+        return 2 * F.huber_loss(output, y, reduction="none", delta=self.delta).mean(1)
 
 
 class OwnLoss(WeightedLoss):

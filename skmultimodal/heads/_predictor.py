@@ -1,0 +1,54 @@
+"""What the classifier and the regressor share: a loss that is chosen."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from skmultimodal.fusion._base import NeuralFusion
+from skmultimodal.heads._base import FusionHead
+from skmultimodal.losses import CrossEntropyLoss, Loss, SquaredErrorLoss
+from skmultimodal.losses._base import make_loss
+from skmultimodal.nn._losses import WeightedLoss
+
+
+class FusionPredictor(FusionHead):
+    """Base class of heads that predict y, by a loss of the user's choice."""
+
+    loss: Any
+    label_smoothing: float = 0.0
+    _class_counts: np.ndarray | None = None
+
+    _parameter_constraints: ClassVar[dict] = {
+        **FusionHead._parameter_constraints,
+        "loss": [str, Loss, type],
+    }
+
+    def _read_loss(self) -> Loss:
+        return make_loss(self.loss, self._task())
+
+    def _check_loss(self) -> None:
+        self._read_loss()
+
+    @property
+    def _output_scale(self) -> float | None:
+        return self._read_loss().output_scale
+
+    def _make_loss(self, n_epochs: int | None) -> WeightedLoss:
+        return self._read_loss().build(
+            self._task(), self._class_counts, float(self.label_smoothing), n_epochs
+        )
+
+    def _check_own_loss(self, fusion: NeuralFusion) -> None:
+        usual = isinstance(self._read_loss(), CrossEntropyLoss | SquaredErrorLoss)
+        if usual and not self.label_smoothing:
+            return
+        given = f"label_smoothing={self.label_smoothing}"
+        if not usual:
+            given = f"loss={self.loss!r}"
+        raise ValueError(
+            f"{type(fusion).__name__} brings a loss of its own for the outputs that it "
+            f"gives, which leaves no room for {given}. Leave that out, or choose "
+            "another fusion."
+        )
