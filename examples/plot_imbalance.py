@@ -2,19 +2,19 @@
 A rare answer, and how sure to be
 =================================
 
-"Is there a red shape?" If nearly all answers in the training rows are "no", a net learns
-to say "no". Weights, a sampler or another threshold win the rare "yes" back; each has
-its price, and none of them makes the probabilities right. That is what calibration is
-for.
+"Is there a red shape?" If nearly all answers in the training rows are "no", a net
+learns to say "no". Weights, a sampler or another threshold win the rare "yes" back;
+each has its price, and none of them makes the probabilities right. That is what
+calibration is for.
 """
 
 # %%
 # Questions whose answer is seldom yes
 # ------------------------------------
 #
-# Pictures of one shape, and questions about them, with gaps: one row in twenty lacks its
-# picture. Of the training rows whose answer is "yes", one in twenty is kept. The test
-# pictures are others, and their "yes" stays as common as "no".
+# Pictures of one shape, and questions about them, with gaps: one row in twenty lacks
+# its picture. Of the training rows whose answer is "yes", one in twenty is kept. The
+# test pictures are others, and their "yes" stays as common as "no".
 
 import tempfile
 
@@ -53,9 +53,10 @@ pd.Series(answer[thinned]).value_counts()
 #
 # Each is an ordinary pipeline from raw rows. ``store`` keeps what was encoded, so that
 # every picture is encoded once for all of them. A sampler is wrapped in a
-# ``ModalitySampler``, and works on rows that lack a picture. ``TunedThresholdClassifierCV`` fits the
-# untreated pipeline on folds, looks for the probability of "yes" from which to say it,
-# and fits once more on all rows. Folds are drawn by picture.
+# ``ModalitySampler``, and works on rows that lack a picture.
+# ``TunedThresholdClassifierCV`` fits the untreated pipeline on folds, looks for the
+# probability of "yes" from which to say it, and fits once more on all rows. Folds are
+# drawn by picture.
 
 store = tempfile.TemporaryDirectory()
 
@@ -102,18 +103,18 @@ table = pd.DataFrame(rows).T
 table.round(2)
 
 # %%
-# How well rows are ranked is in the AUC, and the untreated net ranks as well as most: it
-# only stands at the wrong end of its curve. The threshold moves it along the curve, by
-# the score that was asked for. Weights and samplers move it by training, and change the
-# curve on the way. Here fewer "no" are best; with other data it is another treatment.
-# After weights or a sampler, probabilities are those of a world in which "yes" is more
-# common, and want calibration.
+# How well rows are ranked is in the AUC, and the untreated net ranks as well as most:
+# it only stands at the wrong end of its curve. The threshold moves it along the curve,
+# by the score that was asked for. Weights and samplers move it by training, and change
+# the curve on the way. Here fewer "no" are best; with other data it is another
+# treatment. After weights or a sampler, probabilities are those of a world in which
+# "yes" is more common, and want calibration.
 #
 # How sure is it?
 # ---------------
 #
-# All thirteen answers now, none of them thinned, from 200 pictures, and a net that trains
-# for long with nothing to hold it back. It is right less often than it thinks. A
+# All thirteen answers now, none of them thinned, from 200 pictures, and a net that
+# trains for long with nothing to hold it back. It is right less often than it thinks. A
 # temperature divides what it says before the softmax: no answer changes, but of the
 # answers given with probability 0.8 about 80 % are right. ``CalibratedClassifierCV``
 # finds it on folds. (It comes out a little too cool, since nets of the folds have seen

@@ -51,7 +51,7 @@ class Course:
             f"{len(self.valid)} ({self.valid[self.best]:.3g})"
         )
         if self.verdict == "falls":
-            return f"{said} and still fell: more epochs may help.{self._gap()}"
+            return f"{said} and still fell: more epochs may help{self._gap()}."
         if self.verdict == "level":
             is_last = self.best == len(self.valid) - 1
             then = (
@@ -59,7 +59,7 @@ class Course:
                 if is_last
                 else "has not risen beyond jitter since"
             )
-            return f"{said} and {then}: no overfitting.{self._gap()}"
+            return f"{said} and {then}{self._gap() or ': no overfitting'}."
         rose = _change(self.valid[self.best], self.end)
         moved = _change(self.train[self.best], self.train[-_LAST:].mean())
         if self.verdict == "diverges":
@@ -92,8 +92,8 @@ class Course:
         if self.end <= 0 or train > _FAR * self.end:
             return ""
         return (
-            f" Training loss ends at {train:.3g}, far below ({self.end:.3g}): the "
-            "model knows its training rows much better than others."
+            f", but training loss ends far below, at {train:.3g}: the model knows its "
+            "training rows much better than others, though training on did no harm"
         )
 
 

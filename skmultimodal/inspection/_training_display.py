@@ -204,6 +204,6 @@ def _tint_rise(ax: Any, part: pd.DataFrame) -> None:
 
 def _write_title(ax: Any, text: str) -> None:
     """In lines as long as the axes are wide."""
-    inches = ax.get_position().width * ax.figure.get_size_inches()[0]
+    inches = ax.bbox.width / ax.get_figure(root=True).dpi
     n_letters = max(30, int(inches * 72 / (_TITLE * _LETTER)))
     ax.set_title(textwrap.fill(text, n_letters), loc="left", size=_TITLE)

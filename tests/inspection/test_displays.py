@@ -381,6 +381,13 @@ class TestTraining:
         for left, right in itertools.pairwise(titles):
             assert left.x1 < right.x0
 
+    def test_axes_of_a_subfigure(self):
+        figure = plt.figure(layout="constrained")
+        ax = figure.subfigures(1, 2)[0].subplots()
+        display = TrainingCurveDisplay(training()).plot(ax=ax)
+        assert display.figure_ is figure
+        assert_all_inside(figure)
+
     def test_words_are_the_title(self):
         display = TrainingCurveDisplay(training()).plot()
         title = display.ax_.get_title(loc="left")
