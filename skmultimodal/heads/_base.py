@@ -20,6 +20,7 @@ from skmultimodal._layout import Layout, read_layout
 from skmultimodal._provenance import align_sample_weight
 from skmultimodal._splits import draw_validation
 from skmultimodal.fusion._base import AUTO, NeuralFusion, make_fusion
+from skmultimodal.heads._averaging import AVERAGES
 from skmultimodal.heads._balance import BALANCES, make_balance
 from skmultimodal.heads._devices import choose_device
 from skmultimodal.heads._inputs import BlockInputs
@@ -50,6 +51,8 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     history_: list[dict[str, Any]]
     _optimizer_state: dict[str, Any] | None
     batch_sampler: str | None = None
+    n_members: int = 1
+    mixup: float = 0.0
     _sized_for: int | None = None  # rows that batch_size="auto" shall suit
 
     _parameter_constraints: ClassVar[dict] = {
@@ -67,6 +70,8 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"cosine", "constant"})],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "average": [None, StrOptions(set(AVERAGES))],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [
             StrOptions({"auto"}),
@@ -184,6 +189,11 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             raise ValueError(
                 "modality_balance='gradient_blending' weighs losses by held-out rows, "
                 "and partial_fit holds none out. Use fit, or modality_balance='ogm_ge'."
+            )
+        if self.average is not None:
+            raise ValueError(
+                f"average={self.average!r} is over the steps of a whole training, and "
+                "partial_fit knows neither its start nor its end. Use fit."
             )
         resume = hasattr(self, "module_")
         x = read_encoded(self, X, reset=not resume)
@@ -323,6 +333,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             self.temporal,
             self._auxiliary,
             self._output_scale,
+            self._task(),
+            int(self.n_members),
+            float(self.mixup),
         )
         return recipe, inputs
 
@@ -371,6 +384,8 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
                 self.modality_balance, float(self.aux_loss_weight), int(epochs)
             ),
             batch_sampler=self.batch_sampler,
+            average=self.average,
+            max_grad_norm=self.max_grad_norm,
         )
 
     def _choose_loss(self, n_epochs: int | None) -> WeightedLoss:

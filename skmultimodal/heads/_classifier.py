@@ -48,6 +48,7 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
     Parameters
     ----------
     {common}
+    {prediction}
     loss : str or Loss, default="cross_entropy"
         What is minimised: "cross_entropy", "focal" (easy rows count less),
         "logit_adjusted" (classes as if equally common), "ldam" (margins, for 1-D y
@@ -119,6 +120,8 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
         modality_dropout: float = 0.0,
         aux_loss_weight: float = 0.0,
         modality_balance: str | None = None,
+        n_members: int = 1,
+        mixup: float = 0.0,
         loss: Any = "cross_entropy",
         label_smoothing: float = 0.0,
         class_weight: Any = None,
@@ -126,6 +129,8 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
+        max_grad_norm: float | None = None,
+        average: str | None = None,
         max_epochs: int = 30,
         batch_size: int | str = "auto",
         standardize: bool = True,
@@ -150,6 +155,8 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
         self.modality_dropout = modality_dropout
         self.aux_loss_weight = aux_loss_weight
         self.modality_balance = modality_balance
+        self.n_members = n_members
+        self.mixup = mixup
         self.loss = loss
         self.label_smoothing = label_smoothing
         self.class_weight = class_weight
@@ -157,6 +164,8 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.average = average
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.standardize = standardize

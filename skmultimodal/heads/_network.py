@@ -15,6 +15,8 @@ from skmultimodal.fusion._base import FusionOutput, NeuralFusion
 from skmultimodal.nn import (
     MLP,
     Dropout,
+    MemberOutputs,
+    Mixup,
     ModalityTokens,
     PerModality,
     WideDeep,
@@ -22,6 +24,7 @@ from skmultimodal.nn import (
     pool_tokens,
 )
 from skmultimodal.nn._losses import stack_present
+from skmultimodal.nn._mixup import Mixed
 from skmultimodal.nn._mlp import make_linear
 
 
@@ -39,9 +42,10 @@ class Recipe:
     gains: tuple[float, ...]  # of the blocks, in the order of the layout
     temporal: str = "mean"
     auxiliary: str | None = None  # outputs a modality: "loss", or "probe" to look only
-    output_scale: float | None = (
-        None  # outputs are cosines times it, where there is one
-    )
+    output_scale: float | None = None  # outputs are cosines times it
+    task: str = "classification"
+    n_members: int = 1
+    mixup: float = 0.0
 
     def build(self) -> FusionBody:
         return FusionNetwork(self)
@@ -53,19 +57,23 @@ class NetworkOutput(NamedTuple):
     Parameters
     ----------
     output : Tensor of shape (n, n_outputs)
-        What the loss compares with y.
+        What the loss compares with y; of several members in training,
+        (n, n_members, n_outputs).
     loss : Tensor of shape (), default=None
         The fusion's own loss.
     per_modality : dict of str to Tensor of shape (n, n_outputs), default=None
         What each modality says by itself.
     present : dict of str to Tensor of shape (n, T_m), default=None
         What took part: present, and not hidden by modality dropout.
+    mixed : Mixed, default=None
+        Which rows were mixed for `output`, in training.
     """
 
     output: Tensor
     loss: Tensor | None = None
     per_modality: dict[str, Tensor] | None = None
     present: dict[str, Tensor] | None = None
+    mixed: Mixed | None = None
 
 
 class FusionBody(nn.Module):
@@ -126,7 +134,10 @@ class FusionNetwork(FusionBody):
         n_tokens = {b.name: b.n_steps for b in recipe.layout}
         own = recipe.fusion.build_output(n_tokens, d, k, recipe.dropout)
         self.is_own = own is not None
+        if self.is_own:
+            refuse_beside_own_output(recipe)
         self.output = own or make_output(recipe, self.fusion.d_out)
+        self.mixup = Mixup(recipe.mixup) if recipe.mixup else None
         self.auxiliary, self.probes = None, recipe.auxiliary == "probe"
         if recipe.auxiliary is not None and own is None:
             scale = recipe.output_scale
@@ -141,8 +152,12 @@ class FusionNetwork(FusionBody):
         if self.is_own:
             output, each = self.output(out, here)
             return NetworkOutput(output, out.loss, each, here)
+        fused, mixed = out.fused, None
+        if self.mixup is not None and self.training:
+            fused, mixed = self.mixup(fused)
+        joint = self.output(fused)
         if self.auxiliary is None:
-            return NetworkOutput(self.output(out.fused), out.loss)
+            return NetworkOutput(joint, out.loss, mixed=mixed)
         streams = out.per_modality
         if streams is None:
             streams = {m: pool_tokens(z, here[m]) for m, z in tokens.items()}
@@ -150,11 +165,31 @@ class FusionNetwork(FusionBody):
             m: self.auxiliary[m](z.detach() if self.probes else z)
             for m, z in streams.items()
         }
-        return NetworkOutput(self.output(out.fused), out.loss, each, here)
+        return NetworkOutput(joint, out.loss, each, here, mixed)
+
+
+def refuse_beside_own_output(recipe: Recipe) -> None:
+    given = f"mixup={recipe.mixup}" if recipe.mixup else f"n_members={recipe.n_members}"
+    if recipe.mixup or recipe.n_members > 1:
+        raise ValueError(
+            f"{type(recipe.fusion).__name__} has outputs of its own, which read more "
+            f"than the fused representation, where {given} would act. Leave that out, "
+            "or choose another fusion."
+        )
 
 
 def make_output(recipe: Recipe, d_in: int) -> nn.Module:
     """From the fused representation to the outputs."""
+    if recipe.n_members > 1:
+        return MemberOutputs(
+            recipe.n_members,
+            d_in,
+            recipe.hidden_layer_sizes,
+            recipe.n_outputs,
+            recipe.dropout,
+            recipe.task,
+            recipe.output_scale,
+        )
     shape = d_in, recipe.hidden_layer_sizes, recipe.n_outputs, recipe.dropout
     if recipe.output_scale is not None:
         return MLP(*shape, recipe.output_scale)

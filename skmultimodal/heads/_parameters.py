@@ -44,6 +44,18 @@ modality_balance : {"ogm_ge", "gradient_blending"} or None, default=None
     unless `X_val` is given, and sets the weights itself, so that `aux_loss_weight` is
     refused.
 """
+_PREDICTION = """
+n_members : int, default=1
+    Members of an implicit ensemble: they share the net up to the fusion and most of the
+    hidden layers, have outputs of their own, learn each by its own loss, and predict by
+    the mean of their probabilities, or numbers (arXiv:2002.06715, arXiv:2410.24210).
+    Hidden layers take so many times as long. Not for a fusion with its own outputs.
+mixup : float, default=0.0
+    α of manifold mixup: in training, the fused representation of each row is mixed with
+    that of another, by shares from Beta(α, α), and so are their losses
+    (arXiv:1806.05236). 0 is none, 1 all shares alike. Losses of single modalities are
+    of unmixed rows. Not for a fusion with its own outputs.
+"""
 _TRAINING = """
 lr : float, default=5e-3
     (Peak) learning rate of AdamW.
@@ -51,6 +63,13 @@ lr_schedule : {"cosine", "constant"}, default="cosine"
     A short rise and then half a cosine over `max_epochs`, or no change.
 weight_decay : float, default=0.01
     Decoupled weight decay.
+max_grad_norm : float or None, default=None
+    Largest length of the gradient of a step; a longer one is cut to it.
+average : {"ema", "swa"} or None, default=None
+    Averages the weights. "ema": after each step, over about a tenth of all steps, the
+    older the less. "swa": at the end of each epoch in the last quarter of `max_epochs`,
+    in which the learning rate no longer falls (arXiv:1803.05407). Validated and kept
+    are the averaged weights, where there are some yet. Not for `partial_fit`.
 max_epochs : int, default=30
     Number of passes over the training rows.
 batch_size : int or "auto", default="auto"
@@ -118,7 +137,12 @@ C = TypeVar("C", bound=type)
 def document_parameters(cls: C) -> C:
     """Fill the shared sections into a head's docstring."""
     if cls.__doc__:  # gone under python -OO
-        sections = {"common": _COMMON, "training": _TRAINING, "attributes": _ATTRIBUTES}
+        sections = {
+            "common": _COMMON,
+            "prediction": _PREDICTION,
+            "training": _TRAINING,
+            "attributes": _ATTRIBUTES,
+        }
         cls.__doc__ = cleandoc(cls.__doc__).format(
             **{name: cleandoc(text) for name, text in sections.items()}
         )

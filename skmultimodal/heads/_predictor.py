@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
 
 from skmultimodal.fusion._base import NeuralFusion
 from skmultimodal.heads._base import FusionHead
@@ -22,6 +24,8 @@ class FusionPredictor(FusionHead):
 
     _parameter_constraints: ClassVar[dict] = {
         **FusionHead._parameter_constraints,
+        "n_members": [Interval(Integral, 1, None, closed="left")],
+        "mixup": [Interval(Real, 0, None, closed="left")],
         "loss": [str, Loss, type],
     }
 

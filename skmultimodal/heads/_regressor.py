@@ -33,6 +33,7 @@ class FusionRegressor(RegressorMixin, FusionPredictor):
     Parameters
     ----------
     {common}
+    {prediction}
     loss : str or Loss, default="squared_error"
         What is minimised: "squared_error", or "huber", which outliers in y pull less;
         or a specification of :mod:`skmultimodal.losses`, such as
@@ -90,11 +91,15 @@ class FusionRegressor(RegressorMixin, FusionPredictor):
         modality_dropout: float = 0.0,
         aux_loss_weight: float = 0.0,
         modality_balance: str | None = None,
+        n_members: int = 1,
+        mixup: float = 0.0,
         loss: Any = "squared_error",
         target_weight: str | None = None,
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
+        max_grad_norm: float | None = None,
+        average: str | None = None,
         max_epochs: int = 30,
         batch_size: int | str = "auto",
         standardize: bool = True,
@@ -119,11 +124,15 @@ class FusionRegressor(RegressorMixin, FusionPredictor):
         self.modality_dropout = modality_dropout
         self.aux_loss_weight = aux_loss_weight
         self.modality_balance = modality_balance
+        self.n_members = n_members
+        self.mixup = mixup
         self.loss = loss
         self.target_weight = target_weight
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.average = average
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.standardize = standardize

@@ -14,8 +14,10 @@ from skorch import NeuralNet
 from skorch.callbacks import PrintLog
 from torch import Tensor, nn
 
+from skmultimodal.heads._averaging import SWA_START, Averaging, make_averaging
 from skmultimodal.heads._balance import Balance
 from skmultimodal.heads._batches import BalancedOrder
+from skmultimodal.heads._joint_loss import joint_loss
 from skmultimodal.heads._network import NetworkOutput
 from skmultimodal.heads._rows import Batches, Rows
 
@@ -43,6 +45,8 @@ class Trainer(NeuralNet):
         first_epoch: int = 0,
         balance: Balance | None = None,
         batch_sampler: str | None = None,
+        average: str | None = None,
+        max_grad_norm: float | None = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -62,6 +66,9 @@ class Trainer(NeuralNet):
         self.first_epoch = first_epoch
         self.balance = Balance() if balance is None else balance
         self.batch_sampler = batch_sampler
+        self.average = average
+        self.max_grad_norm = max_grad_norm
+        self.averaging = Averaging()
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Any]]:
@@ -98,9 +105,9 @@ class Trainer(NeuralNet):
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False
     ) -> Tensor:
-        loss = self.criterion_(y_pred.output, X.y, X.weight)
         if not training:
-            return loss
+            return self.criterion_(y_pred.output, X.y, X.weight)
+        loss = joint_loss(y_pred, X, self.criterion_)
         return self.balance.loss(loss, y_pred, X, self.criterion_)
 
     def train_step(self, batch: Rows, **fit_params: Any) -> dict[str, Any]:
@@ -109,10 +116,13 @@ class Trainer(NeuralNet):
         y_pred = self.infer(batch)
         loss = self.get_loss(y_pred, batch.y, X=batch, training=True)
         loss.backward()
+        if self.max_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self._parameters, self.max_grad_norm)
         if self._tells_batches:
             named = list(self.get_all_learnable_params())
             self.notify("on_grad_computed", named_parameters=named, batch=batch)
         self.balance.step(self.module_, self.optimizer_, y_pred, batch, self.criterion_)
+        self.averaging.after_step()
         return {"loss": loss.detach(), "y_pred": y_pred}
 
     def validation_step(self, batch: Rows, **fit_params: Any) -> dict[str, Any]:
@@ -132,6 +142,8 @@ class Trainer(NeuralNet):
         start = time.monotonic()
         batches = self.get_iterator(rows, training=True)
         steps = _Schedule(self, epochs * len(batches))
+        n_batches = len(batches)
+        self.averaging = make_averaging(self.average, self.module_, epochs, n_batches)
         best = _Best(self.module_, self.n_iter_no_change)
         told = {"dataset_train": rows, "dataset_valid": valid}
         self.notify("on_train_begin", X=rows, y=rows.y)
@@ -143,11 +155,13 @@ class Trainer(NeuralNet):
             self._set_training(True)
             train = self._run(steps.follow(self._until(batches, start)), training=True)
             self.history.record("train_loss", train)
+            self.averaging.after_epoch(number)
             if valid is not None:
                 self._set_training(False)
-                loss = self._run(self.get_iterator(valid), training=False)
-                self.history.record("valid_loss", loss)
-                self.history.record("valid_loss_best", best.saw(loss))
+                with self.averaging.in_place():
+                    loss = self._run(self.get_iterator(valid), training=False)
+                    self.history.record("valid_loss", loss)
+                    self.history.record("valid_loss_best", best.saw(loss))
             self.balance.end_epoch(self, rows, valid)
             self.history.record("lr", self.optimizer_.param_groups[0]["lr"])
             self.history.record("dur", time.monotonic() - epoch_start)
@@ -157,6 +171,7 @@ class Trainer(NeuralNet):
                 break
             if best.enough or self._is_over(start):
                 break
+        self.averaging.finish()
         best.restore()
         self.notify("on_train_end", X=rows, y=rows.y)
         self._set_training(False)
@@ -206,12 +221,15 @@ class _Schedule:
         self.cosine = trainer.lr_schedule == "cosine"
         self.n_steps, self.step = max(n_steps, 1), 0
         self.rise = max(1, round(_WARM_UP * n_steps))
+        # what "swa" averages has to move
+        self.last = SWA_START * n_steps if trainer.average == "swa" else n_steps
 
     def follow(self, batches: Iterable[Rows]) -> Iterable[Rows]:
         for batch in batches:
             if self.cosine:
                 up = min(1.0, (self.step + 1) / self.rise)
-                down = 0.5 * (1 + math.cos(math.pi * self.step / self.n_steps))
+                step = min(self.step, self.last)
+                down = 0.5 * (1 + math.cos(math.pi * step / self.n_steps))
                 for group in self.groups:
                     group["lr"] = self.peak * up * down
             self.step += 1

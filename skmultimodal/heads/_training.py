@@ -40,6 +40,8 @@ class Settings:
     sized_for: int | None = None  # rows, where not those of the training
     balance: Balance = field(default_factory=Balance)
     batch_sampler: str | None = None
+    average: str | None = None
+    max_grad_norm: float | None = None
 
 
 @dataclass
@@ -131,6 +133,8 @@ def _train_once(
             first_epoch=settings.first_epoch,
             balance=copy.deepcopy(settings.balance),
             batch_sampler=settings.batch_sampler,
+            average=settings.average,
+            max_grad_norm=settings.max_grad_norm,
             batch_size=batch_size,
             callbacks=copy.deepcopy(settings.callbacks),
             device=device,

@@ -146,6 +146,8 @@ class FusionTransformer(TransformerMixin, FusionHead):
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
+        max_grad_norm: float | None = None,
+        average: str | None = None,
         max_epochs: int = 30,
         batch_size: int | str = "auto",
         standardize: bool = True,
@@ -177,6 +179,8 @@ class FusionTransformer(TransformerMixin, FusionHead):
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.average = average
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.standardize = standardize

@@ -2,6 +2,8 @@
 
 from skmultimodal.nn._attention import Attention
 from skmultimodal.nn._dropout import Dropout, modality_dropout
+from skmultimodal.nn._members import MemberOutputs
+from skmultimodal.nn._mixup import Mixup
 from skmultimodal.nn._mlp import MLP, CosineLinear, WideDeep
 from skmultimodal.nn._per_modality import PerModality
 from skmultimodal.nn._pooling import pool_tokens
@@ -14,6 +16,8 @@ __all__ = [
     "Attention",
     "CosineLinear",
     "Dropout",
+    "MemberOutputs",
+    "Mixup",
     "ModalityTokens",
     "PerModality",
     "ScaledLinear",
