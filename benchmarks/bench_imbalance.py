@@ -34,7 +34,7 @@ from bench_few_rows import mean_over_time
 from bench_fusions import Encoded, load, seeded, some_rows
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.pipeline import Pipeline
-from imblearn.under_sampling import EditedNearestNeighbours, RandomUnderSampler
+from imblearn.under_sampling import RandomUnderSampler, TomekLinks
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import (
     StratifiedGroupKFold,
@@ -167,7 +167,7 @@ def treatments(question: Question) -> dict[str, Any]:
         "RandomOverSampler": sampled(RandomOverSampler()),
         "RandomUnderSampler": sampled(RandomUnderSampler()),
         "SMOTE": sampled(SMOTE()),
-        "EditedNearestNeighbours": sampled(EditedNearestNeighbours()),
+        "TomekLinks": sampled(TomekLinks()),
         "loss='focal'": of(loss="focal"),
         "loss='focal', class_weight='balanced'": of(
             loss="focal", class_weight="balanced"
