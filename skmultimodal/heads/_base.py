@@ -17,7 +17,6 @@ from sklearn.utils.validation import _get_feature_names, check_is_fitted
 from torch import Tensor
 
 from skmultimodal._layout import Layout, read_layout
-from skmultimodal._provenance import align_sample_weight
 from skmultimodal._splits import draw_validation
 from skmultimodal.fusion._base import AUTO, NeuralFusion, make_fusion
 from skmultimodal.heads._averaging import AVERAGES
@@ -26,7 +25,12 @@ from skmultimodal.heads._devices import choose_device
 from skmultimodal.heads._inputs import BlockInputs
 from skmultimodal.heads._network import FusionBody, Recipe, as_sizes
 from skmultimodal.heads._planning import block_gains, check_modalities, check_task
-from skmultimodal.heads._reading import read_encoded, read_validation, row_index
+from skmultimodal.heads._reading import (
+    read_encoded,
+    read_validation,
+    read_weight,
+    row_index,
+)
 from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._state import freeze, thaw
@@ -141,7 +145,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         target = self._read_target(y, reset=not resume)
         check_consistent_length(x, target)
         self._check_loss()
-        own = self._read_weight(sample_weight, X, target)
+        own = read_weight(sample_weight, X, len(x))
         weight = self._weigh(target, own)
         seed = draw_seed(self.random_state)
         if (X_val is None) != (y_val is None):
@@ -200,7 +204,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         target = self._read_target(y, reset=False)
         check_consistent_length(x, target)
         self._check_loss()
-        own = self._read_weight(sample_weight, X, target)
+        own = read_weight(sample_weight, X, len(x))
         weight = self._weigh(target, own)
         seed = draw_seed(self.random_state)
         if resume and self.random_state is not None:
@@ -266,17 +270,6 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             return self._read_target(y_val, reset=False)
         except ValueError as error:
             raise ValueError(f"y_val: {error}") from error
-
-    def _read_weight(self, given: Any, X: Any, y: np.ndarray) -> np.ndarray | None:
-        """Weights of rows as they were given: (n,)"""
-        if given is None:
-            return None
-        weight = np.asarray(align_sample_weight(given, row_index(X), len(y)))
-        if not np.isfinite(weight).all() or (weight < 0).any():
-            raise ValueError("sample_weight must be finite and not negative.")
-        if not weight.any():
-            raise ValueError("sample_weight is zero in every row; nothing to learn.")
-        return weight
 
     def _weigh(self, y: np.ndarray, own: np.ndarray | None) -> np.ndarray | None:
         """Weights of rows by themselves and by their target, of mean 1: (n,)"""
@@ -389,6 +382,12 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         )
 
     def _choose_loss(self, n_epochs: int | None) -> WeightedLoss:
+        if self._recipe.output_scale != self._output_scale:
+            raise ValueError(
+                "warm_start and partial_fit go on with the net that there is, whose "
+                "last layer does not suit the new loss: only 'ldam' has one of "
+                "cosines. Fit anew with warm_start=False."
+            )
         fusion = self._recipe.fusion
         loss = fusion.make_loss(self._recipe.layout.names)
         if loss is None:

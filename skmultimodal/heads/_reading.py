@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.utils.validation import validate_data
 
 from skmultimodal._cells import refuse_repeated_columns, to_pandas
+from skmultimodal._provenance import align_sample_weight
 
 
 def read_encoded(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
@@ -42,6 +43,18 @@ def read_validation(estimator: Any, X_val: Any) -> np.ndarray:
 
 def row_index(X: Any) -> pd.Index | None:
     return X.index if isinstance(X, pd.DataFrame) else None
+
+
+def read_weight(given: Any, X: Any, n: int) -> np.ndarray | None:
+    """`sample_weight` of n rows, aligned to X: (n,)"""
+    if given is None:
+        return None
+    weight = np.asarray(align_sample_weight(given, row_index(X), n))
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise ValueError("sample_weight must be finite and not negative.")
+    if not weight.any():
+        raise ValueError("sample_weight is zero in every row; nothing to learn.")
+    return weight
 
 
 def refuse_missing_targets(y: Any) -> None:

@@ -2,6 +2,7 @@
 
 from skmultimodal.nn._attention import Attention
 from skmultimodal.nn._dropout import Dropout, modality_dropout
+from skmultimodal.nn._losses import ClassLoss, LabelLoss, WeightedLoss
 from skmultimodal.nn._members import MemberOutputs
 from skmultimodal.nn._mixup import Mixup
 from skmultimodal.nn._mlp import MLP, CosineLinear, WideDeep
@@ -14,13 +15,16 @@ __all__ = [
     "MLP",
     "TEMPORAL",
     "Attention",
+    "ClassLoss",
     "CosineLinear",
     "Dropout",
+    "LabelLoss",
     "MemberOutputs",
     "Mixup",
     "ModalityTokens",
     "PerModality",
     "ScaledLinear",
+    "WeightedLoss",
     "WideDeep",
     "make_temporal",
     "modality_dropout",

@@ -233,6 +233,21 @@ def test_late_weights_need_to_know_when_it_is_late():
     assert head.n_iter_ == 2
 
 
+@pytest.mark.parametrize(("first", "then"), [("ldam", "focal"), ("focal", "ldam")])
+def test_a_net_goes_on_with_a_loss_that_suits_its_last_layer(first, then):
+    X, y = rare(60, 0)
+    head = FusionClassifier(loss=first, warm_start=True, random_state=0, **SMALL)
+    head.set_params(max_epochs=1).fit(X, y)
+    with pytest.raises(ValueError, match="last layer does not suit the new loss"):
+        head.set_params(loss=then).fit(X, y)
+    assert head.set_params(warm_start=False).fit(X, y).n_iter_ == 1
+    head.set_params(loss="focal", warm_start=True).set_params(warm_start=False).fit(
+        X, y
+    )
+    head.set_params(loss="class_balanced", warm_start=True).fit(X, y)
+    assert head.n_iter_ == 2
+
+
 def test_a_representation_is_learned_as_before():
     X, y = rare(80, 0)
     found = FusionTransformer(cv=2, random_state=0, **SMALL).fit_transform(X, y)

@@ -35,16 +35,22 @@ def data(n=90, seed=0):
     return pack({"left": left, "right": right}), y
 
 
+def ours(task):
+    """Without what another test or page has defined."""
+    known = known_losses(task).items()
+    return {n: cls for n, cls in known if cls.__module__.startswith("skmultimodal.")}
+
+
 def test_names():
-    assert known_losses("classification") == {
+    assert ours("classification") == {
         "class_balanced": ClassBalancedLoss,
         "cross_entropy": CrossEntropyLoss,
         "focal": FocalLoss,
         "ldam": LDAMLoss,
         "logit_adjusted": LogitAdjustedLoss,
     }
-    assert "ldam" not in known_losses("multilabel")
-    assert known_losses("regression") == {
+    assert "ldam" not in ours("multilabel")
+    assert ours("regression") == {
         "huber": HuberLoss,
         "squared_error": SquaredErrorLoss,
     }
