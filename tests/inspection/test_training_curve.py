@@ -66,10 +66,15 @@ class TestTable:
             expected = [epoch[column] for epoch in overfitted.history_]
             assert curve[column].tolist() == expected
 
-    def test_early_stopping_keeps_the_epoch_with_the_lowest_loss(self, rows):
+    @pytest.mark.parametrize("average", [None, "ema"])
+    def test_early_stopping_keeps_the_epoch_with_the_lowest_loss(self, rows, average):
         X, y, X_val, y_val = rows
         head = FusionClassifier(
-            dropout=0.0, max_epochs=40, early_stopping=True, random_state=0
+            dropout=0.0,
+            max_epochs=40,
+            early_stopping=True,
+            average=average,
+            random_state=0,
         )
         head.fit(X, y, X_val=X_val, y_val=y_val)
         curve = training_curve(head)
