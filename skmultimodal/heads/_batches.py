@@ -31,19 +31,18 @@ class BalancedOrder:
         for group in groups:
             again = -(-self.each // len(group))
             rows.append(group.repeat(again))
-            rounds.append(
-                torch.arange(again).repeat_interleave(len(group)) + float(n_rounds)
-            )
+            number = torch.arange(n_rounds, n_rounds + again, dtype=torch.float64)
+            rounds.append(number.repeat_interleave(len(group)))
             starts.append(n_rows)
             n_rounds, n_rows = n_rounds + again, n_rows + again * len(group)
-        self.rows = torch.cat(rows)  # (T,), T < n + K + n
+        self.rows = torch.cat(rows)  # (T,), about 2 n of them
         self.rounds = torch.cat(rounds)  # (T,)
         self.taken = torch.tensor(starts) + torch.arange(self.each).unsqueeze(1)
 
     def __call__(self, generator: torch.Generator) -> Tensor:
         """Numbers of rows: (n,)"""
         # one sort (NumPy's is the faster) shuffles within each round through a group
-        noise = torch.rand(len(self.rows), generator=generator)
+        noise = torch.rand(self.rounds.shape, generator=generator, dtype=torch.float64)
         shuffled = torch.from_numpy((self.rounds + noise).numpy().argsort())
         drawn = self.rows[shuffled[self.taken]]  # (each, K)
         turn = torch.rand(drawn.shape, generator=generator).argsort(1)
@@ -53,8 +52,9 @@ class BalancedOrder:
 def row_groups(y: Tensor) -> list[Tensor]:
     """Rows of each class or label that there is, then those without a label."""
     if y.ndim == 1:
-        belongs = y.unsqueeze(1) == y.unique()  # (n, K)
-    else:
-        belongs = torch.cat([y > 0, ~(y > 0).any(1, keepdim=True)], dim=1)
+        counts = y.unique(return_counts=True)[1]
+        return list(y.argsort(stable=True).split(counts.tolist()))
+    has = y > 0  # (n, L)
+    belongs = torch.cat([has, ~has.any(1, keepdim=True)], dim=1)
     groups = [column.nonzero().squeeze(1) for column in belongs.T]
     return [group for group in groups if len(group)]

@@ -60,7 +60,8 @@ _TRAINING = """
 lr : float, default=5e-3
     (Peak) learning rate of AdamW.
 lr_schedule : {"cosine", "constant"}, default="cosine"
-    A short rise and then half a cosine over `max_epochs`, or no change.
+    A rise over the first twentieth of the steps (warm-up) and then half a cosine down
+    to zero over `max_epochs`; or no change.
 weight_decay : float, default=0.01
     Decoupled weight decay.
 max_grad_norm : float or None, default=None

@@ -34,18 +34,28 @@ class SharedLinear(nn.Module):
 
 
 class OwnLinear(nn.Module):
-    """A matrix for each member; with a `scale`, of cosines times it."""
+    """A matrix for each member."""
 
-    def __init__(self, n_members: int, d_in: int, d_out: int, scale: float | None):
+    def __init__(self, n_members: int, d_in: int, d_out: int):
         super().__init__()
-        self.scale = scale
         self.weight = nn.Parameter(uniform((n_members, d_in, d_out), d_in))
         self.bias = nn.Parameter(uniform((n_members, d_out), d_in))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (n, E, d_in) -> (n, E, d_out)"""
-        if self.scale is None:
-            return torch.einsum("nei,eio->neo", x, self.weight) + self.bias
+        return torch.einsum("nei,eio->neo", x, self.weight) + self.bias
+
+
+class OwnCosine(nn.Module):
+    """What `CosineLinear` is, for each member."""
+
+    def __init__(self, n_members: int, d_in: int, d_out: int, scale: float):
+        super().__init__()
+        self.scale = scale
+        self.weight = nn.Parameter(torch.randn(n_members, d_in, d_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (n, E, d_in) -> (n, E, d_out)"""
         weight = F.normalize(self.weight, dim=1)
         return self.scale * torch.einsum("nei,eio->neo", F.normalize(x, dim=2), weight)
 
@@ -82,11 +92,14 @@ class MemberOutputs(nn.Module):
             ]
             d_in = width
         self.hidden = nn.Sequential(*layers)
-        self.output = OwnLinear(n_members, d_in, d_out, scale)
-        # a cosine has no room for what goes around it
-        self.wide = None
+        self.output: nn.Module
+        self.wide: nn.Module | None
         if scale is None:
+            self.output = OwnLinear(n_members, d_in, d_out)
             self.wide = nn.Linear(d_first, n_members * d_out)
+        else:  # cosines are bounded, and have no room for what goes around them
+            self.output = OwnCosine(n_members, d_in, d_out, scale)
+            self.wide = None
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (n, d) -> in training (n, E, k), else (n, k)"""

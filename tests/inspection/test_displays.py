@@ -10,7 +10,12 @@ import pytest
 from matplotlib.colors import same_color, to_rgba
 from matplotlib.text import Text
 
-from skmultimodal.inspection import FusionComparisonDisplay, MissingModalityDisplay
+from skmultimodal.heads import FusionClassifier
+from skmultimodal.inspection import (
+    FusionComparisonDisplay,
+    MissingModalityDisplay,
+    TrainingCurveDisplay,
+)
 
 COLUMNS = ["level", "mean", "difference", "low", "high", "fit_seconds"]
 
@@ -306,12 +311,118 @@ class TestMissing:
             MissingModalityDisplay.from_results(curve.drop(columns="repeat"))
 
 
-@pytest.mark.parametrize("display", [FusionComparisonDisplay, MissingModalityDisplay])
-def test_matplotlib_is_asked_for_by_name(display, monkeypatch):
+def training(valid=(0.9, 0.5, 0.6, 0.8), fold=0, kept=2):
+    """Four epochs of a net."""
     curve = pd.DataFrame(
-        {"modality": ["any"], "fraction": 0.0, "repeat": 0, "score": 1.0}
+        {
+            "fold": fold,
+            "epoch": [1, 2, 3, 4],
+            "train_loss": [0.8, 0.6, 0.3, 0.1],
+            "valid_loss": valid,
+            "lr": [0.002, 0.004, 0.003, 0.0],
+        }
     )
+    curve["kept"] = curve["epoch"] == kept
+    curve.attrs["summary"] = "Validation loss was lowest long ago: it overfits. " * 3
+    return curve
+
+
+class TestTraining:
+    def test_lines_are_losses_and_the_rate(self):
+        display = TrainingCurveDisplay(training()).plot()
+        lines = {line.get_label(): line for line in display.ax_.lines}
+        for label, losses in {
+            "training": [0.8, 0.6, 0.3, 0.1],
+            "validation": [0.9, 0.5, 0.6, 0.8],
+        }.items():
+            np.testing.assert_array_equal(lines[label].get_xdata(), [1, 2, 3, 4])
+            np.testing.assert_array_equal(lines[label].get_ydata(), losses)
+        (rate,) = display.lr_ax_.lines
+        np.testing.assert_array_equal(rate.get_ydata(), [0.002, 0.004, 0.003, 0.0])
+        assert display.lr_ax_.get_xlim() == display.ax_.get_xlim()
+
+    def test_the_epoch_kept_is_marked_and_named(self):
+        display = TrainingCurveDisplay(training()).plot()
+        lines = {line.get_label(): line for line in display.ax_.lines}
+        point = lines["epoch 2, kept"]
+        assert (point.get_xdata().tolist(), point.get_ydata().tolist()) == ([2], [0.5])
+
+    def test_the_rise_of_validation_loss_is_tinted(self):
+        display = TrainingCurveDisplay(training()).plot()
+        band = display.ax_.collections[0].get_paths()[0].vertices
+        assert band[:, 0].min() == 2
+        last = band[band[:, 0] == 4, 1]
+        assert (last.min(), last.max()) == (0.5, 0.8)
+
+    def test_without_validation_the_training_loss_is_marked(self):
+        display = TrainingCurveDisplay(training([np.nan] * 4, kept=4)).plot()
+        lines = {line.get_label(): line for line in display.ax_.lines}
+        assert "validation" not in lines
+        assert lines["epoch 4, kept"].get_ydata().tolist() == [0.1]
+        assert not display.ax_.collections
+
+    def test_several_nets_share_a_legend(self):
+        nets = [training(fold=fold, kept=fold + 1) for fold in range(3)]
+        both = pd.concat(nets)
+        display = TrainingCurveDisplay(both).plot()
+        texts = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+        assert texts == ["training", "validation", "kept"]
+        assert len(display.lr_ax_.lines) == 3
+
+    @pytest.mark.parametrize("n_axes", [1, 2])
+    def test_nothing_is_cut_off(self, n_axes):
+        figure, axes = plt.subplots(
+            1, n_axes, figsize=(7.2 * n_axes, 4.6), layout="constrained", squeeze=False
+        )
+        for ax in axes.flat:
+            TrainingCurveDisplay(training()).plot(ax=ax)
+        assert_all_inside(figure)
+        titles = [ax.title.get_window_extent() for ax in axes.flat]
+        for left, right in itertools.pairwise(titles):
+            assert left.x1 < right.x0
+
+    def test_axes_of_a_subfigure(self):
+        figure = plt.figure(layout="constrained")
+        ax = figure.subfigures(1, 2)[0].subplots()
+        display = TrainingCurveDisplay(training()).plot(ax=ax)
+        assert display.figure_ is figure
+        assert_all_inside(figure)
+
+    def test_words_are_the_title(self):
+        display = TrainingCurveDisplay(training()).plot()
+        title = display.ax_.get_title(loc="left")
+        assert " ".join(title.split()) == display.summary_.strip()
+        assert display.summary_ == training().attrs["summary"]
+
+    def test_from_a_head_on_given_axes(self):
+        X = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 4)))
+        X.columns = ["a__0", "a__1", "b__0", "b__1"]
+        head = FusionClassifier(max_epochs=3, random_state=0).fit(X, [0, 1] * 20)
+        _, ax = plt.subplots()
+        display = TrainingCurveDisplay.from_estimator(head, ax=ax)
+        assert display.ax_ is ax
+        expected = [epoch["train_loss"] for epoch in head.history_]
+        assert ax.lines[0].get_ydata().tolist() == expected
+
+    def test_another_table(self):
+        with pytest.raises(ValueError, match="no column 'lr'"):
+            TrainingCurveDisplay(training().drop(columns="lr")).plot()
+
+
+@pytest.mark.parametrize(
+    ("display", "results"),
+    [
+        (FusionComparisonDisplay, table()),
+        (
+            MissingModalityDisplay,
+            pd.DataFrame(
+                {"modality": ["any"], "fraction": 0.0, "repeat": 0, "score": 1.0}
+            ),
+        ),
+        (TrainingCurveDisplay, training()),
+    ],
+)
+def test_matplotlib_is_asked_for_by_name(display, results, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    results = table() if display is FusionComparisonDisplay else curve
     with pytest.raises(ImportError, match=r"pip install 'skmultimodal\[plot\]'"):
-        display.from_results(results)
+        display(results).plot()
