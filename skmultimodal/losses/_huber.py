@@ -15,8 +15,8 @@ from skmultimodal.nn._losses import Huber, WeightedLoss
 class HuberLoss(Loss):
     """Squared error of near misses, and absolute error of far ones.
 
-    With r = (f - y) / σ it is r² up to δ, and ``δ (2 |r| - δ)`` beyond. The scale σ of a
-    target is its interquartile range, in units of which a normal distribution has
+    With r = (f - y) / σ it is r² up to δ, and ``δ (2 |r| - δ)`` beyond. The scale σ of
+    a target is its interquartile range, in units of which a normal distribution has
     deviation 1, and its centre the median: outliers in y move neither.
 
     Parameters
