@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 
 from skmultimodal import multimodal_pipeline, unpack
 from skmultimodal.compose import ModalitySelector
-from skmultimodal.heads import _base
+from skmultimodal.heads import _planning
 
 SETS = ["leaf", "mfeat", "petfinder", "houses"]
 
@@ -32,7 +32,7 @@ def halved(blocks: list[np.ndarray], y: np.ndarray) -> np.ndarray:
     return _modality_gains(blocks, y) ** 0.5
 
 
-_modality_gains = _base.modality_gains
+_modality_gains = _planning.modality_gains
 
 
 def folds(task: Task, X, y):
@@ -70,7 +70,7 @@ def evaluate(task: Task, seeds: int) -> list[str]:
 
     alone = max((run([name]) for name in names), key=np.mean)
     equal = run(names, block_scale="equal")
-    with mock.patch.object(_base, "modality_gains", halved):
+    with mock.patch.object(_planning, "modality_gains", halved):
         half = run(names)
     both = [alone, equal, half, run(names)]
     cells = [f"{s.mean():.4f} ± {s.std() / len(s) ** 0.5:.4f}" for s in both]

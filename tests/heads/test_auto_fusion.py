@@ -1,6 +1,7 @@
 """fusion="auto": what it chooses, what it tells, and that its folds are honest."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -409,10 +410,12 @@ class TestCost:
         # 0.75 (1 + c) + 2.25 c <= 6
         assert budget.allows(1.74)
         assert not budget.allows(1.76)
-        budget.alone.append(1.0)
-        # 0.75 (1 + 1 + c) + 2.25 (c + 1) <= 6
-        assert budget.allows(0.74)
-        assert not budget.allows(0.76)
+        budget.alone.append(1.0)  # 0.75 (1 + 1 + 1) + 2.25 (1 + 1) > 6
+        assert not budget.allows(1.0)
+        # 0.75 (1 + 1 + c) + 2.25 (c + 1) <= 7
+        more = replace(budget, n_modalities=3)
+        assert more.allows(1.08)
+        assert not more.allows(1.09)
 
 
 @pytest.mark.parametrize("width", [6, 90])  # fewer and more columns than rows
