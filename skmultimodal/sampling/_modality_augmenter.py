@@ -15,6 +15,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skmultimodal._fitting import keep_state_on_error
+from skmultimodal._layout import NAMELESS, read_layout
 from skmultimodal._splits import make_generator
 from skmultimodal.compose._auto import as_frame
 from skmultimodal.sampling._copies import copies_by_class, copies_of_all, copy_numbers
@@ -216,7 +217,8 @@ class ModalityAugmenter(BaseSampler):
         ------
         ValueError
             If `augmentations` names a column, modality or kind that X does not have, or
-            an augmentation that there is not for its kind; if `sampling_strategy` names
+            an augmentation that there is not for its kind, or is None and X is encoded
+            already; if `sampling_strategy` names
             a class that y does not have, or y holds no classes, or one only.
         """
         return self._fit_resample(X, y, sample_weight)
@@ -249,6 +251,12 @@ class ModalityAugmenter(BaseSampler):
         else:
             dense = table.toarray() if sparse.issparse(table) else table
             plans = make_plans(*as_frame(dense), self.augmentations)
+        if not plans and self.augmentations is None and _is_encoded(table):
+            raise ValueError(
+                "X is encoded: its columns are numbers, with nothing to change, and "
+                "copies would be repeats. Put ModalityAugmenter before the encoders; "
+                "ModalitySampler(RandomOverSampler()) repeats rows."
+            )
         self.augmentations_ = {plan.label: plan.operations for plan in plans}
         return plans
 
@@ -313,3 +321,10 @@ def _table(X: Any, rows: Any) -> Any:
     if isinstance(rows, np.ndarray) and rows.dtype.kind not in "biufc":
         return rows.astype(object)
     return rows
+
+
+def _is_encoded(table: Any) -> bool:
+    """Whether the names of all columns begin with that of a modality."""
+    if not isinstance(table, pd.DataFrame):
+        return False
+    return NAMELESS not in read_layout(table.shape[1], list(table.columns)).names

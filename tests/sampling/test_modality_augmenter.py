@@ -16,7 +16,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 
-from skmultimodal import multimodal_pipeline
+from skmultimodal import multimodal_pipeline, pack
 from skmultimodal._folds import draw_folds
 from skmultimodal._provenance import origins
 from skmultimodal._recipes import Recipe
@@ -698,3 +698,9 @@ class TestProvenance:
         assert score(order[300:], order[:300]) > 0.9
         drawn = [draw_validation(y, index=X.index, random_state=k) for k in range(10)]
         assert np.mean([score(*parts) for parts in drawn]) < 0.56
+
+
+def test_encoded_rows_are_refused():
+    X = pack({"text": np.zeros((4, 2)), "image": np.zeros((4, 3))})
+    with pytest.raises(ValueError, match=r"X is encoded.*before the encoders"):
+        ModalityAugmenter().fit_resample(X, [0, 1, 0, 1])
