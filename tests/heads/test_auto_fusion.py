@@ -417,6 +417,17 @@ class TestCost:
         assert more.allows(1.08)
         assert not more.allows(1.09)
 
+    def test_a_modality_alone_goes_on_where_there_is_time(self):
+        """Four folds of few rows: eight fits, in a budget of 6.5, 7.5 and 8.5."""
+        two, three, four = (
+            Budget(n, 0.75, 2.25, fusions=[1.0], alone=[1.0]) for n in (2, 3, 4)
+        )
+        assert [b.keeps_alone for b in (two, three, four)] == [False, False, True]
+        assert replace(two, alone=[0.6]).keeps_alone
+        assert not replace(two, alone=[0.65]).keeps_alone
+        # one fold of three quarters, then all rows: 3.5
+        assert replace(two, later=1.0).keeps_alone
+
 
 @pytest.mark.parametrize("width", [6, 90])  # fewer and more columns than rows
 def test_probes_of_numbers_are_ridge_regressions(width):

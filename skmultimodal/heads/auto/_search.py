@@ -171,8 +171,9 @@ class _Search:
         """The nets that go on after the first fold, and those that it ruled out."""
         nets = first_nets(self._enough_alone(probes))
         tried = [c for c in map(self._try, nets) if c.predictors]
-        tried += self._try_further(tried)
-        kept = self._rule_out(tried)
+        budget = self._budget(tried)
+        tried += self._try_further(tried, budget)
+        kept = self._rule_out(tried, budget.keeps_alone)
         for candidate in kept:
             if self.decisive:
                 self._train(candidate, None)
@@ -191,28 +192,29 @@ class _Search:
         self._train(found, 0)
         return found
 
-    def _try_further(self, tried: list[Candidate]) -> list[Candidate]:
+    def _budget(self, tried: list[Candidate]) -> Budget:
+        share = len(self.folds[0][0]) / len(self.data.x)
+        later = 1.0 if self.decisive else share * (len(self.folds) - 1)
+        budget = Budget(len(self.layout), share, later)
+        heads = [c.predictors[0] for c in tried]
+        costs = [step_cost(head._recipe, heads[0].batch_size_) for head in heads]
+        for candidate, cost in zip(tried, costs):
+            alone = candidate.modality is not None
+            (budget.alone if alone else budget.fusions).append(cost / costs[0])
+        return budget
+
+    def _try_further(self, tried: list[Candidate], budget: Budget) -> list[Candidate]:
         """What is costly, or for some data only, while the budget allows."""
         if len(self.layout) < 2 or not tried or tried[0].modality is not None:
             return []
-        n_modalities, first = len(self.layout), tried[0].predictors[0]
-        size = first.batch_size_
-        recipe = first._recipe
-        unit = step_cost(recipe, size)
-        share = len(self.folds[0][0]) / len(self.data.x)
-        later = 1.0 if self.decisive else share * (len(self.folds) - 1)
-        budget = Budget(n_modalities, share, later)
-        for candidate in tried:
-            cost = step_cost(candidate.predictors[0]._recipe, size) / unit
-            alone = candidate.modality is not None
-            (budget.alone if alone else budget.fusions).append(cost)
+        first = tried[0].predictors[0]
         here = [self.blocks.present(b.name, self.here) for b in self.layout]
         hides = self.head.modality_dropout > 0
         absent = 1 - float(np.mean(here))
         found = []
         for nets in further_nets(self.link.task, absent, hides, self.decisive):
             for net in nets:
-                cost = relative_cost(recipe, net.fusion, size)
+                cost = relative_cost(first._recipe, net.fusion, first.batch_size_)
                 if budget.allows(cost):
                     budget.fusions.append(cost)
                     found.append(self._try(net))
@@ -272,11 +274,12 @@ class _Search:
         told = {"candidate": candidate.name, "fold": number}
         self.history += [told | epoch for epoch in net.history_]
 
-    def _rule_out(self, tried: list[Candidate]) -> list[Candidate]:
+    def _rule_out(self, tried: list[Candidate], keeps_alone: bool) -> list[Candidate]:
         """By the first fold: one fusion, and a modality alone that may be as good.
 
         The first fusion stays unless another is better by more than a standard error;
-        a modality alone stays unless it is worse by more than that.
+        a modality alone stays, where there is time, unless it is worse by more than
+        that.
         """
         weight = self.goal.take(self.first).weight
         losses = [self._first_losses(candidate) for candidate in tried]
@@ -288,7 +291,7 @@ class _Search:
         kept = [tried[best]]
         for loss, candidate in zip(losses, tried):
             mean, error = moments(loss - losses[best], weight)
-            if candidate.modality is not None and mean <= error:
+            if candidate.modality is not None and keeps_alone and mean <= error:
                 kept.append(candidate)
         return kept
 

@@ -79,6 +79,17 @@ class Budget:
     def limit(self) -> float:
         return self.n_modalities + 5 - _PROBES
 
+    @property
+    def keeps_alone(self) -> bool:
+        """Whether a modality alone may go on after the first fold, beside the first.
+
+        With few rows a fit on a part of them takes hardly less than one on all.
+        """
+        fits = self.share + self.later
+        if self.later > 1:  # folds of few rows
+            fits = 1 + self.later / self.share
+        return fits * (1 + sum(self.alone)) <= self.n_modalities + 5 - 0.5 * _PROBES
+
     def allows(self, cost: float) -> bool:
         """Whether a fusion of this cost may be tried too."""
         tried = self.share * (sum(self.fusions) + cost + sum(self.alone))
