@@ -14,6 +14,9 @@ no treatment: bootstrap over test rows, pairwise, mean over seeds. "helps" and "
 are differences of more than two of them. Where there are more than two classes, a tuned
 threshold is a tuned share of the logarithm of class frequencies to take away.
 
+While this file was written, single test scores were seen; after that TomekLinks took
+the place of EditedNearestNeighbours, and easy_vqa got 2,000 questions.
+
     python benchmarks/bench_imbalance.py --sets    (makes the page of what has been run)
     python benchmarks/bench_imbalance.py [--sets mmmo petfinder] [--seeds 3]
 """
