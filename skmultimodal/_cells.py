@@ -1,12 +1,14 @@
-"""Cells of a raw frame: what counts as missing, and frames of other libraries."""
+"""Cells of a raw frame: what is missing, frames of other libraries, what is refused."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 
 def is_missing(cell: Any) -> bool:
@@ -121,3 +123,33 @@ def refuse_repeated_columns(X: Any) -> None:
         f"X has more than one column {twice[0]!r}: columns are told by name. Rename "
         "one of them, or keep the first with X.loc[:, ~X.columns.duplicated()]."
     )
+
+
+def refuse_records(X: Any, owner: str) -> None:
+    """What is no table yet, though pandas makes one of it."""
+    if sparse.issparse(X):  # some of them are dicts
+        return
+    first = X[0] if isinstance(X, list | tuple) and len(X) else None
+    if isinstance(X, Mapping) or isinstance(first, Mapping):
+        what = "a list of dicts" if isinstance(first, Mapping) else "a dict"
+        raise TypeError(
+            f"{owner} reads a frame or a 2-D array, X is {what}. Give pd.DataFrame(X)."
+        )
+    if isinstance(first, str | bytes):
+        raise ValueError(
+            f"Expected 2D array, got 1D array instead: {owner} reads a frame or a 2-D "
+            f"array, X is a list of {type(first).__name__}. Give it as a column: "
+            "pd.DataFrame({'text': X})."
+        )
+
+
+def refuse_missing_targets(y: Any) -> None:
+    """NaN or None in y, and in which row."""
+    if np.ndim(y) == 0:
+        return
+    missing = np.flatnonzero(np.asarray(pd.isna(y)).reshape(len(y), -1).any(1))
+    if len(missing):
+        raise ValueError(
+            f"Input y contains NaN in {len(missing)} rows, first in row {missing[0]}. "
+            "Drop the rows without a target from X and y."
+        )

@@ -149,11 +149,15 @@ def _same(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     if isinstance(a, np.ndarray):
+        if a.dtype == object or b.dtype == object:  # arrays in it, perhaps
+            return a.shape == b.shape and _same(a.tolist(), b.tolist())
         return np.array_equal(a, b, equal_nan=a.dtype.kind in "fc")
     if isinstance(a, (pd.Series, pd.DataFrame)):
         return a.equals(b)
     if isinstance(a, (list, tuple)):
         return len(a) == len(b) and all(map(_same, a, b))
+    if isinstance(a, float) and a != a:  # NaN
+        return b != b
     return bool(a == b)
 
 

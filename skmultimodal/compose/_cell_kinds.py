@@ -150,6 +150,16 @@ def cell_kind(cell: Any) -> Finding:
     return Finding("other", f"objects of type {type(cell).__name__}")
 
 
+def may_be(cell: Any) -> tuple[str, ...]:
+    """What an array of numbers, or nested lists, may be if somebody says so."""
+    if not isinstance(cell, (np.ndarray, list, tuple)):
+        return ()
+    arrays = _as_arrays(cell)
+    if not arrays or any(array.dtype.kind not in "biuf" for array in arrays):
+        return ()
+    return _MAY_BE.get(_ARRAYS.get(arrays[0].ndim, ""), ())
+
+
 _SCALARS = (
     numbers.Number,
     np.generic,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,11 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils._repr_html.estimator import _VisualBlock
 from sklearn.utils.validation import _check_n_features, check_is_fitted
 
-from skmultimodal._cells import refuse_repeated_columns, to_pandas
+from skmultimodal._cells import (
+    refuse_records,
+    refuse_repeated_columns,
+    to_pandas,
+)
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.compose._auto import choose_encoders
 from skmultimodal.compose._block_transformer import REMAINDER, BlockTransformer
@@ -342,7 +345,7 @@ def _framed(encoded: Any, X: Any) -> Any:
 def as_table(X: Any, owner: str) -> Any:
     """X as a pandas frame or a 2-D array that has rows and columns."""
     X = to_pandas(X)
-    _refuse_records(X, owner)
+    refuse_records(X, owner)
     X = _check_X(X)
     if len(X.shape) != 2:
         raise ValueError(
@@ -358,21 +361,3 @@ def as_table(X: Any, owner: str) -> Any:
             )
     refuse_repeated_columns(X)
     return X.tocsr() if sparse.issparse(X) else X
-
-
-def _refuse_records(X: Any, owner: str) -> None:
-    """What is no table yet, though pandas makes one of it."""
-    if sparse.issparse(X):  # some of them are dicts
-        return
-    first = X[0] if isinstance(X, list | tuple) and len(X) else None
-    if isinstance(X, Mapping) or isinstance(first, Mapping):
-        what = "a list of dicts" if isinstance(first, Mapping) else "a dict"
-        raise TypeError(
-            f"{owner} reads a frame or a 2-D array, X is {what}. Give pd.DataFrame(X)."
-        )
-    if isinstance(first, str | bytes):
-        raise ValueError(
-            f"Expected 2D array, got 1D array instead: {owner} reads a frame or a 2-D "
-            f"array, X is a list of {type(first).__name__}. Give it as a column: "
-            "pd.DataFrame({'text': X})."
-        )

@@ -16,12 +16,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target, unique_labels
 from sklearn.utils.validation import column_or_1d
 
+from skmultimodal._cells import refuse_missing_targets
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.fusion import EvidentialFusion
 from skmultimodal.fusion._base import make_fusion
 from skmultimodal.heads._parameters import document_parameters
 from skmultimodal.heads._predictor import FusionPredictor
-from skmultimodal.heads._reading import refuse_missing_targets
 from skmultimodal.losses import CrossEntropyLoss
 
 

@@ -57,18 +57,6 @@ def read_weight(given: Any, X: Any, n: int) -> np.ndarray | None:
     return weight
 
 
-def refuse_missing_targets(y: Any) -> None:
-    """NaN or None in y, and in which row."""
-    if np.ndim(y) == 0:
-        return
-    missing = np.flatnonzero(np.asarray(pd.isna(y)).reshape(len(y), -1).any(1))
-    if len(missing):
-        raise ValueError(
-            f"Input y contains NaN in {len(missing)} rows, first in row {missing[0]}. "
-            "Drop the rows without a target from X and y."
-        )
-
-
 def _is_as_encoders_give_it(X: Any) -> bool:
     """A float32 frame: scikit-learn's look at each dtype takes longer than a net."""
     return (

@@ -11,11 +11,10 @@ from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import _check_y
 
-from skmultimodal._cells import missing_cells
+from skmultimodal._cells import missing_cells, refuse_missing_targets
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.heads._parameters import document_parameters
 from skmultimodal.heads._predictor import FusionPredictor
-from skmultimodal.heads._reading import refuse_missing_targets
 from skmultimodal.heads._target_density import POWERS, density_weights, robust_spread
 
 _LARGEST = 1e150  # whose square is still finite

@@ -17,12 +17,11 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils.multiclass import type_of_target
 
-from skmultimodal._cells import to_pandas
+from skmultimodal._cells import refuse_missing_targets, to_pandas
 from skmultimodal._folds import draw_folds
 from skmultimodal.compose import ModalityTransformer
 from skmultimodal.heads import FusionClassifier, FusionRegressor
 from skmultimodal.heads._base import FusionHead
-from skmultimodal.heads._reading import refuse_missing_targets
 from skmultimodal.model_selection._candidates import (
     Question,
     list_candidates,

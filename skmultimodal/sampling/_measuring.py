@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -82,6 +81,11 @@ def scaled(X: Any, sampler: str) -> tuple[np.ndarray, np.ndarray]:
     return x, np.asarray(absent.all(axis=1))
 
 
+def plan_of(sampler: Any) -> Any:
+    """Rows to add or keep of each class, where a fitted sampler tells."""
+    return getattr(sampler, "sampling_strategy_", None)
+
+
 def check_classes_measured(
     absent: np.ndarray,
     labels: np.ndarray,
@@ -93,7 +97,7 @@ def check_classes_measured(
     lacking = np.bincount(codes, weights=~absent) == 0
     if not lacking.any():
         return
-    plan = sampler.fit(np.zeros((len(labels), 1)), labels).sampling_strategy_
+    plan = plan_of(sampler.fit(np.zeros((len(labels), 1)), labels))
     for label in classes[lacking]:
         if isinstance(plan, dict) and not plan.get(label, 0):
             continue
@@ -101,39 +105,14 @@ def check_classes_measured(
         if modalities is not None:
             what = f"modality {_some(modalities)}"
         raise ValueError(
-            f"All {(labels == label).sum()} rows of class {_plain(label)!r} lack "
+            f"All {(labels == label).sum()} rows of class {plain(label)!r} lack "
             f"{what}, which {type(sampler).__name__} measures distances by. Name "
             "others, modalities=[...], or use ModalitySampler(RandomOverSampler()), "
             "which looks at none."
         )
 
 
-def few_neighbours(
-    error: Exception, sampler: Any, labels: np.ndarray
-) -> ValueError | None:
-    """What scikit-learn says of too few neighbours, in terms of classes."""
-    said = str(error)
-    few = re.search(r"n_neighbors = (\d+), n_samples_fit = (\d+)", said) or re.search(
-        r"n_neighbors=(\d+).*n_samples_fit=(\d+)", said
-    )
-    if few is None:
-        return None
-    name = type(sampler).__name__
-    wanted, got = int(few[1]) - 1, int(few[2])
-    classes, counts = np.unique(labels, return_counts=True)
-    rare = np.flatnonzero(counts == got)
-    rare = rare if len(rare) else np.array([counts.argmin()])
-    of = f"{counts[rare[0]]} row" + ("" if counts[rare[0]] == 1 else "s")
-    parameter = "n_neighbors" if hasattr(sampler, "n_neighbors") else "k_neighbors"
-    remedy = f"Set {parameter} to less than {got}, or use" if got > 1 else "Use"
-    return ValueError(
-        f"Class {_plain(classes[rare[0]])!r} has {of}, but {name} looks for {wanted} "
-        f"neighbours among {got} ({parameter}={wanted}). {remedy} "
-        "ModalitySampler(RandomOverSampler()), which needs no neighbours."
-    )
-
-
-def _plain(label: Any) -> Any:
+def plain(label: Any) -> Any:
     return label.item() if isinstance(label, np.generic) else label
 
 

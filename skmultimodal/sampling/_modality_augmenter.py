@@ -18,6 +18,7 @@ from skmultimodal._fitting import keep_state_on_error
 from skmultimodal._layout import NAMELESS, read_layout
 from skmultimodal._splits import make_generator
 from skmultimodal.compose._auto import as_frame
+from skmultimodal.encoders._columns import shown_row
 from skmultimodal.sampling._copies import copies_by_class, copies_of_all, copy_numbers
 from skmultimodal.sampling._rows import take
 from skmultimodal.sampling._targets import (
@@ -65,8 +66,8 @@ class ModalityAugmenter(BaseSampler):
         made of each class as imbalanced-learn's over-samplers make: ``"not majority"``
         or ``"auto"``, ``"minority"``, a dict of how many rows there shall be, ...
     random_state : int, RandomState instance, Generator or None, default=None
-        Seed of all that is drawn. With an integer a row has the same copies in every
-        fold, so that a store serves them.
+        Seed of all that is drawn. With an integer a row of a frame has the same copies
+        in every fold, so that a store serves them.
 
     Attributes
     ----------
@@ -90,8 +91,9 @@ class ModalityAugmenter(BaseSampler):
     Notes
     -----
     A copy keeps the label of its original in the index: heads that stop early validate
-    on originals only, and train on no copy of a row that they validate on. A missing
-    cell stays missing, and columns that are not named are copied as they are.
+    on originals only, and train on no copy of a row that they validate on. Arrays and
+    lists have no labels: give a frame where a head stops early. A missing cell stays
+    missing, and columns that are not named are copied as they are.
 
     By default pictures are flipped, cropped and recoloured; texts lose a word or
     swap two; recordings are masked in time and frequency, made louder or softer, and
@@ -292,7 +294,11 @@ class ModalityAugmenter(BaseSampler):
             cells[:n] = held
             for k, (row, number) in enumerate(zip(copied, numbers), n):
                 seed = cell_seed(base, index[row], int(number), plan.label)
-                cells[k] = augmented(held[row], plan.kind, plan.operations, seed)
+                try:
+                    cells[k] = augmented(held[row], plan.kind, plan.operations, seed)
+                except ValueError as error:
+                    where = f"column {plan.label!r}, {shown_row(row, index)}"
+                    raise ValueError(f"ModalityAugmenter: {where}: {error}") from error
             if not is_frame:
                 out[:, plan.position] = cells
                 continue

@@ -18,11 +18,12 @@ from skmultimodal._cells import to_pandas
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal.sampling._measuring import (
     check_classes_measured,
-    few_neighbours,
     measured_columns,
+    plan_of,
     scaled,
 )
 from skmultimodal.sampling._modality_augmenter import ModalityAugmenter
+from skmultimodal.sampling._neighbours import too_few_rows
 from skmultimodal.sampling._rows import combine, take
 from skmultimodal.sampling._targets import (
     check_rows,
@@ -54,8 +55,8 @@ class ModalitySampler(BaseSampler):
     Parameters
     ----------
     sampler : sampler object, default=None
-        An instance with ``fit_resample``. None stands for
-        :class:`imblearn.over_sampling.RandomOverSampler`.
+        An instance with ``fit`` and ``fit_resample``, a Pipeline of such too. None
+        stands for :class:`imblearn.over_sampling.RandomOverSampler`.
 
         `RandomOverSampler` and `RandomUnderSampler` look at no feature and so take raw
         frames with text, paths and objects. All others measure distances: put them
@@ -74,8 +75,9 @@ class ModalitySampler(BaseSampler):
     ----------
     sampler_ : sampler object
         The fitted clone of `sampler`.
-    sampling_strategy_ : dict
-        How many rows of which class were added or kept, by `sampler_`.
+    sampling_strategy_ : dict or None
+        How many rows of which class were added or kept, by `sampler_`; None if that
+        does not say so.
     sample_indices_ : ndarray of shape (n_samples_new,)
         Position in X that a row was taken from; of an invented row, its nearer parent.
         Set by `fit_resample`.
@@ -126,7 +128,7 @@ class ModalitySampler(BaseSampler):
     __metadata_request__fit_resample = {"sample_weight": False}
 
     _parameter_constraints: dict = {
-        "sampler": [HasMethods(["fit_resample"]), None],
+        "sampler": [HasMethods(["fit", "fit_resample"]), None],
         "modalities": [list, tuple, None],
         "missing": [StrOptions({"neighbour", "drop"})],
     }
@@ -167,7 +169,7 @@ class ModalitySampler(BaseSampler):
         X, labels = self._check_X_y(X, y)
         self.sampler_ = self._clone()
         self.sampler_.fit(self._features(X, labels), labels)
-        self.sampling_strategy_ = self.sampler_.sampling_strategy_
+        self.sampling_strategy_ = plan_of(self.sampler_)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -216,7 +218,7 @@ class ModalitySampler(BaseSampler):
         rows, labels = self._check_X_y(X, y)
         self.sampler_ = self._clone()
         parents, new_labels = self._run(self._features(rows, labels), labels)
-        self.sampling_strategy_ = self.sampler_.sampling_strategy_
+        self.sampling_strategy_ = plan_of(self.sampler_)
         self.sample_indices_ = parents.first
         if parents.made.any():
             X_new = combine(rows, parents, self.missing)
@@ -291,8 +293,8 @@ class ModalitySampler(BaseSampler):
     def _resample(self, features: np.ndarray, labels: np.ndarray) -> Any:
         try:
             return self.sampler_.fit_resample(features, labels)
-        except ValueError as error:
-            told = few_neighbours(error, self.sampler_, labels)
+        except (ValueError, RuntimeError) as error:
+            told = too_few_rows(error, self.sampler_, labels)
             if told is None:
                 raise
             raise told from error

@@ -28,6 +28,8 @@ def floats(X: Any) -> np.ndarray:
             X = X.to_numpy()
         else:
             X = X.to_numpy(dtype=np.float64, na_value=np.nan)
+    if X.dtype == object:  # as a frame with pandas' own types gives it, pd.NA and all
+        X = np.where(pd.isna(X), np.nan, X)
     return X if X.dtype.kind == "f" else X.astype(np.float64)
 
 
@@ -75,7 +77,7 @@ def _combined(column: pd.Series, parents: Parents, missing: str) -> pd.Series:
         return _from_nearer(column, parents, missing)
     values = _mix(floats(column.to_frame()), parents, missing)[:, 0]
     if is_bool_dtype(dtype) or is_integer_dtype(dtype):
-        values = np.rint(values)
+        values = _whole(values, np.dtype(getattr(dtype, "numpy_dtype", dtype)))
     return pd.Series(values).astype(dtype)
 
 
@@ -93,8 +95,8 @@ def _mix(x: np.ndarray, parents: Parents, missing: str) -> np.ndarray:
     out = x[parents.first]
     new = np.flatnonzero(parents.made)
     kind = x.dtype if x.dtype.kind == "f" else np.float64
-    first = out[new].astype(kind, copy=False)
-    second = x[parents.second[new]].astype(kind, copy=False)
+    first = floats(out[new])
+    second = floats(x[parents.second[new]])
     share = parents.share[new, None].astype(kind)
     mixed = (1 - share) * first + share * second
     if missing == "neighbour":
@@ -102,8 +104,16 @@ def _mix(x: np.ndarray, parents: Parents, missing: str) -> np.ndarray:
         if absent.any():
             mixed = np.where(absent & np.isnan(second), first, mixed)
             mixed = np.where(absent & np.isnan(first), second, mixed)
-    out[new] = np.rint(mixed) if x.dtype.kind in "biu" else mixed
+    out[new] = _whole(mixed, x.dtype) if x.dtype.kind in "biu" else mixed
     return out
+
+
+def _whole(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """Numbers rounded, within what the type can hold: a sampler may reach beyond."""
+    low, high = 0, 1
+    if dtype.kind != "b":
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    return np.rint(x).clip(low, high)
 
 
 def _provenance(index: pd.Index, parents: Parents) -> pd.Index:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from imblearn.utils import check_target_type
+from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import (
     check_array,
@@ -15,7 +16,12 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from skmultimodal._cells import to_pandas
+from skmultimodal._cells import (
+    refuse_missing_targets,
+    refuse_records,
+    refuse_repeated_columns,
+    to_pandas,
+)
 from skmultimodal._provenance import align_sample_weight
 from skmultimodal.sampling._rows import take
 from skmultimodal.sampling._tracing import Parents
@@ -24,6 +30,8 @@ from skmultimodal.sampling._tracing import Parents
 def check_rows(sampler: Any, X: Any, y: Any) -> tuple[Any, Any]:
     """X as a frame or array (n, p), and y of n rows; sets the names of columns."""
     X, y = to_pandas(X), to_pandas(y)
+    refuse_records(X, type(sampler).__name__)
+    refuse_repeated_columns(X)
     validate_data(sampler, X, y, skip_check_array=True)
     if not isinstance(X, pd.DataFrame):
         X = check_array(
@@ -40,21 +48,41 @@ def check_rows(sampler: Any, X: Any, y: Any) -> tuple[Any, Any]:
 
 def class_labels(y: Any, who: str, remedy: str) -> np.ndarray:
     """(n,) classes, of labels or one-vs-all indicators."""
+    several = (
+        "With several labels a row, or none, there is no one class to balance. "
+        f"{remedy}, or weigh the labels in the head."
+    )
+    try:
+        y = y.toarray() if sparse.issparse(y) else np.asarray(y)
+    except ValueError as error:  # lists of labels, not as many in each
+        raise ValueError(f"y holds lists of labels. {several}") from error
+    refuse_missing_targets(y)
     try:
         check_classification_targets(y)
     except ValueError as error:
-        raise ValueError(
+        raise ValueError(_no_classes(y, error, who, remedy)) from error
+    try:
+        labels, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
+    except ValueError as error:
+        raise ValueError(f"{error} {several}") from error
+    if one_vs_all and not y.any(axis=1).all():
+        row = int(np.argmin(y.any(axis=1)))
+        raise ValueError(f"y has no label in row {row}. {several}")
+    return np.asarray(labels)
+
+
+def _no_classes(y: np.ndarray, error: Exception, who: str, remedy: str) -> str:
+    if y.dtype.kind == "f":
+        return (
             f"{error} {who} balances classes; a regression target has none. {remedy}, "
             "or bin y for it."
-        ) from error
-    try:
-        labels, _ = check_target_type(y, indicate_one_vs_all=True)
-    except ValueError as error:
-        raise ValueError(
-            f"{error} With several labels a row there is no one class to balance. "
-            f"{remedy}, or weigh the labels in the head."
-        ) from error
-    return np.asarray(labels)
+        )
+    held = sorted({type(label).__name__ for label in y.flat})
+    return (
+        f"Unknown label type: y holds {', '.join(held)}. {who} balances classes, whose "
+        "labels are strings, whole numbers or booleans, not several kinds of these. "
+        f"Convert y, or {remedy[0].lower()}{remedy[1:]}."
+    )
 
 
 def check_strategy_labels(sampling_strategy: Any, labels: np.ndarray) -> None:

@@ -86,6 +86,16 @@ class TestRecipe:
         cell = recipe("series", np.array([1.0, np.nan]), Scaling())
         assert pickle.loads(pickle.dumps(cell)) == cell
 
+    def test_so_are_lists_and_arrays_of_arrays(self):
+        steps = np.empty(2, dtype=object)  # as Parquet gives a series of two steps
+        steps[:] = [np.array([1.0, np.nan]), np.array([2.0, 3.0])]
+        for source in ([1.0, float("nan"), None], steps):
+            cell = recipe("series", source, Scaling())
+            assert pickle.loads(pickle.dumps(cell)) == cell
+        other = steps.copy()
+        other[1] = np.array([2.0, 4.0])
+        assert recipe("series", other, Scaling()) != cell
+
     def test_equality_is_of_source_and_steps(self):
         a = recipe("image", picture(), Flip())
         assert a == recipe("image", picture(), Flip())

@@ -152,6 +152,31 @@ class TestInventedRows:
                 seen.add(int(lacks.sum()))
         assert seen == {0, 1, 2}
 
+    @pytest.mark.parametrize("dtype", ["uint8", "int8", "UInt8", "Int8", "boolean"])
+    def test_whole_numbers_stay_within_their_type(self, dtype):
+        rng = np.random.default_rng(0)
+        y = np.repeat([0, 1], [90, 30])
+        side = rng.standard_normal(120) - y
+        largest = 1 if dtype == "boolean" else np.iinfo(dtype.lower()).max
+        smallest = 0 if dtype == "boolean" else np.iinfo(dtype.lower()).min
+        few = pd.array(np.where(side < -1, largest, smallest).astype(object), dtype)
+        X = pd.DataFrame({"few": few, "side": side, "up": rng.standard_normal(120)})
+        # it reaches beyond the rows, by more than the type can hold
+        sampler = over.SVMSMOTE(random_state=0, out_step=3.0)
+        X_new, _ = ModalitySampler(sampler, modalities=["side", "up"]).fit_resample(
+            X, y
+        )
+        assert X_new.dtypes.equals(X.dtypes)
+        beyond = 0
+        for k in made_rows(X_new):
+            a, b = X.loc[list(X_new.index[k].parents)].to_numpy(dtype=float)
+            row = X_new.iloc[k].to_numpy(dtype=float)
+            share = (row[2] - a[2]) / (b[2] - a[2])
+            exact = a[0] + share * (b[0] - a[0])
+            assert abs(row[0] - np.clip(exact, smallest, largest)) < 0.51
+            beyond += not smallest <= exact <= largest
+        assert beyond > 0
+
     def test_rows_that_are_kept_are_untouched(self):
         X, y = mixed()
         X.loc[X.index[::3], "path"] = None

@@ -22,7 +22,12 @@ from skmultimodal._provenance import origins
 from skmultimodal._recipes import Recipe
 from skmultimodal._splits import draw_validation
 from skmultimodal.compose import ModalityTransformer
-from skmultimodal.encoders import EmbeddingStore, ImageEncoder, TextEncoder
+from skmultimodal.encoders import (
+    EmbeddingStore,
+    ImageEncoder,
+    SeriesEncoder,
+    TextEncoder,
+)
 from skmultimodal.encoders.decoding._image import Decoder
 from skmultimodal.sampling import (
     Colour,
@@ -402,6 +407,39 @@ class TestColumns:
         X_new, _ = augmenter.fit_resample(X, target(20))
         assert X_new["wave"].iloc[-1].kind == "image"
 
+    @pytest.mark.parametrize(
+        "cells",
+        [
+            [[1.0, None, 3.0, k] for k in range(10)],
+            [np.arange(3.0) + k for k in range(10)],
+            [np.full((25, 8), k, dtype=np.uint8) for k in range(10)],
+        ],
+        ids=["short lists", "short arrays", "grids of bytes"],
+    )
+    def test_arrays_are_series_where_one_says_so(self, cells):
+        held = np.empty(10, dtype=object)
+        held[:] = cells
+        X = pd.DataFrame({"wave": held})
+        augmenter = ModalityAugmenter({"wave": "series"}, random_state=0)
+        X_new, _ = augmenter.fit_resample(X, target(10))
+        assert X_new["wave"].iloc[-1].kind == "series"
+        encoded = SeriesEncoder().fit(X_new["wave"]).transform(X_new["wave"])
+        assert encoded.shape[0] == 20
+
+    def test_short_vectors_are_embeddings_where_nobody_does(self):
+        vectors = np.empty(10, dtype=object)
+        vectors[:] = [np.arange(3.0) + k for k in range(10)]
+        X = pd.DataFrame({"vector": vectors})
+        assert self.operations(None, X) == {}
+        assert self.operations({"vector": "jitter"}, X) == {"vector": (Jitter(),)}
+        for value in ("default", louder):
+            with pytest.raises(
+                ValueError, match=r"If they are series, say {'vector': 'series'}; else"
+            ):
+                self.operations({"vector": value}, X)
+        with pytest.raises(ValueError, match="which is 'series' or 'audio'"):
+            self.operations({"vector": "image"}, X)
+
     @pytest.mark.parametrize("key", ["video", "fotos", 17])
     def test_columns_that_are_not_there(self, key):
         X = rows().drop(columns="clip")
@@ -436,6 +474,25 @@ class TestColumns:
     def test_augmentations_that_do_not_fit(self, column, value, said):
         with pytest.raises(ValueError, match=said):
             self.operations({column: value})
+
+    def test_a_function_that_gives_no_text(self):
+        def translate(text, rng):
+            return None if "boat" in text else text
+
+        X = rows()
+        X["note"] = ["a red house by the sea today"] * 7 + ["a boat"] + ["a hill"] * 22
+        said = r"column 'note', row 7 \(label 'row7'\): the augmentation translate of"
+        with pytest.raises(ValueError, match=rf"{said} text gave NoneType, expected s"):
+            ModalityAugmenter({"note": translate}).fit_resample(X, target())
+
+    def test_two_columns_of_one_name(self):
+        X = pd.concat([rows()[["note"]]] * 2, axis=1)
+        with pytest.raises(ValueError, match="more than one column 'note'"):
+            ModalityAugmenter().fit_resample(X, target())
+
+    def test_records(self):
+        with pytest.raises(TypeError, match=r"X is a dict\. Give pd\.DataFrame\(X\)"):
+            ModalityAugmenter().fit_resample({"note": ["a", "b"]}, [0, 1])
 
     def test_nothing_to_augment(self):
         X = rows()[["age"]]

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 from imblearn import FunctionSampler
 from imblearn.combine import SMOTEENN, SMOTETomek
-from imblearn.pipeline import Pipeline
+from imblearn.pipeline import Pipeline, make_pipeline
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.metrics import balanced_accuracy_score
@@ -297,6 +297,43 @@ class TestInventedRows:
         assert isinstance(X_new, np.ndarray)
         assert X_new.dtype == dtype
 
+    def test_arrays_of_objects_with_gaps(self):
+        X, y = encoded()
+        gappy = pd.DataFrame(X.to_numpy(), dtype="Float64").mask(X.to_numpy() > 2)
+        X_new, _ = ModalitySampler(over.SMOTE(random_state=0)).fit_resample(
+            gappy.to_numpy(dtype=object), y
+        )
+        expected, _ = ModalitySampler(over.SMOTE(random_state=0)).fit_resample(
+            gappy.to_numpy(dtype=float, na_value=np.nan), y
+        )
+        assert X_new.dtype == object
+        found = np.where(pd.isna(X_new), np.nan, X_new).astype(float)
+        np.testing.assert_allclose(found, expected)
+
+    @pytest.mark.parametrize("container", [pd.DataFrame, sparse.csr_array])
+    def test_classes_as_indicators(self, container):
+        X, y = encoded()
+        one_hot = container(np.eye(3, dtype=int)[y])
+        _, y_new = ModalitySampler(over.SMOTE(random_state=0)).fit_resample(X, one_hot)
+        _, expected = ModalitySampler(over.SMOTE(random_state=0)).fit_resample(X, y)
+        assert isinstance(y_new, container)
+        dense = y_new.toarray() if sparse.issparse(y_new) else y_new.to_numpy()
+        np.testing.assert_array_equal(dense, np.eye(3, dtype=int)[expected])
+
+    def test_a_pipeline_of_samplers(self):
+        X, y = encoded()
+        inner = make_pipeline(
+            over.SMOTE(sampling_strategy={2: 100, 1: 100}, random_state=0),
+            under.RandomUnderSampler(random_state=0),
+        )
+        sampler = ModalitySampler(inner)
+        assert sampler.fit(X, y).sampling_strategy_ is None
+        X_new, y_new = sampler.fit_resample(X, y)
+        assert np.bincount(y_new).tolist() == [100] * 3
+        classes = dict(zip(X.index, y))
+        for family, label in zip(origins(X_new.index), y_new):
+            assert {classes[parent] for parent in family} == {label}
+
     def test_sparse(self):
         X, y = encoded()
         X_new, _ = ModalitySampler(over.SMOTE(random_state=0)).fit_resample(
@@ -376,6 +413,44 @@ class TestErrors:
         with pytest.raises(ValueError, match=r"Class 1 has 4 rows.*n_neighbors=5"):
             ModalitySampler(over.ADASYN()).fit_resample(X, y)
 
+    @pytest.mark.parametrize(
+        ("sampler", "who", "asked", "random"),
+        [
+            (over.KMeansSMOTE(), "Class 'rare' has 4 rows", "k_neighbors=2", "Over"),
+            (SMOTEENN(), "Class 'rare' has 4 rows", "k_neighbors=5", "Over"),
+            (
+                over.BorderlineSMOTE(m_neighbors=500),
+                "X has 240 rows",
+                "m_neighbors=500",
+                "Over",
+            ),
+            (
+                under.EditedNearestNeighbours(n_neighbors=500),
+                "X has 240 rows",
+                "n_neighbors=500",
+                "Under",
+            ),
+            (
+                under.NearMiss(n_neighbors=50),
+                "Class 'rare' has 4 rows",
+                "n_neighbors=50",
+                "Under",
+            ),
+            (
+                under.NearMiss(version=3, n_neighbors_ver3=300),
+                "Class 'common' has 236 rows",
+                "n_neighbors_ver3=300",
+                "Under",
+            ),
+        ],
+        ids=lambda value: name_of(value) if hasattr(value, "fit") else None,
+    )
+    def test_who_has_too_few_and_what_to_set(self, sampler, who, asked, random):
+        X, y = encoded()
+        y = np.where(np.arange(len(y)) < 4, "rare", "common")
+        with pytest.raises(ValueError, match=rf"{who}.*{asked}.*Random{random}Sampler"):
+            ModalitySampler(sampler).fit_resample(X, y)
+
     @pytest.mark.parametrize("column", ["note", "picture", "array", "kind", "when"])
     def test_columns_that_are_no_numbers(self, column):
         X, y = raw()
@@ -395,6 +470,62 @@ class TestErrors:
         y = np.tile([[1, 1], [0, 1]], (30, 1))
         with pytest.raises(ValueError, match="no one class to balance"):
             ModalitySampler().fit_resample(X, y)
+
+    @pytest.mark.parametrize(
+        "y",
+        [
+            [[1, 1], [0, 1]] * 30,
+            [["a"], ["a", "b"]] * 30,
+            pd.DataFrame(np.tile([[1, 1], [0, 1]], (30, 1))),
+            sparse.csr_array(np.tile([[1, 1], [0, 1]], (30, 1))),
+            np.array([["a", "b"]] * 60),
+        ],
+        ids=["nested", "ragged", "frame", "sparse", "outputs"],
+    )
+    @pytest.mark.parametrize("inner", [None, over.SMOTE()])
+    def test_several_labels_in_any_container(self, y, inner):
+        X, _ = raw()
+        with pytest.raises(ValueError, match=r"no one class to balance\. Leave the s"):
+            ModalitySampler(inner).fit_resample(X[["count"]], y)
+
+    def test_rows_without_any_label(self):
+        X, _ = raw()
+        y = np.tile([[1, 0], [0, 0], [0, 1]], (20, 1))
+        with pytest.raises(ValueError, match=r"no label in row 1\..*no one class"):
+            ModalitySampler().fit_resample(X, y)
+
+    @pytest.mark.parametrize(
+        "y",
+        [
+            np.array([0, 1, 1, np.nan] * 15),
+            pd.Series(["a", "b", "b", None] * 15),
+            pd.Series([1, 0, 0, None] * 15, dtype="Int64"),
+        ],
+        ids=["floats", "strings", "nullable"],
+    )
+    def test_missing_targets(self, y):
+        X, _ = raw()
+        with pytest.raises(ValueError, match="NaN in 15 rows, first in row 3"):
+            ModalitySampler().fit_resample(X, y)
+
+    @pytest.mark.parametrize(
+        ("y", "held"),
+        [(np.array([0, "a"] * 30, dtype=object), "int, str"), ([{"a"}] * 60, "set")],
+    )
+    def test_labels_that_are_no_classes(self, y, held):
+        X, _ = raw()
+        with pytest.raises(ValueError, match=f"y holds {held}.*Convert y, or leave"):
+            ModalitySampler().fit_resample(X, y)
+
+    def test_two_columns_of_one_name(self):
+        X, y = encoded()
+        with pytest.raises(ValueError, match="more than one column 'text__0'"):
+            ModalitySampler().fit_resample(pd.concat([X, X], axis=1), y)
+
+    @pytest.mark.parametrize("X", [{"a": [1, 2]}, [{"a": 1}, {"a": 2}]])
+    def test_records(self, X):
+        with pytest.raises(TypeError, match=r"ModalitySampler.*Give pd\.DataFrame"):
+            ModalitySampler().fit_resample(X, [0, 1])
 
     def test_continuous(self):
         X, _ = raw()

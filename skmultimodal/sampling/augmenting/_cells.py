@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from skmultimodal._cells import is_missing
-from skmultimodal._recipes import Operation, Recipe, as_steps
+from skmultimodal._recipes import Operation, Recipe, as_steps, shown_operation
 from skmultimodal.encoders._columns import is_several
 from skmultimodal.encoders.decoding._clips import is_clip
 from skmultimodal.encoders.decoding._series import is_several as is_several_series
@@ -74,6 +74,7 @@ def _rewritten(
         cell = operation(cell, np.random.default_rng(own_seed))
         if not isinstance(cell, str):
             raise ValueError(
-                f"an augmentation of text gave {type(cell).__name__}, expected str."
+                f"the augmentation {shown_operation(operation)} of text gave "
+                f"{type(cell).__name__}, expected str."
             )
     return cell

@@ -14,7 +14,7 @@ from skmultimodal._cells import missing_cells
 from skmultimodal._recipes import Augmentation, Operation, shown_operation
 from skmultimodal.compose._array_kinds import Finding
 from skmultimodal.compose._auto import modality_name
-from skmultimodal.compose._cell_kinds import FOREIGN, column_kind
+from skmultimodal.compose._cell_kinds import FOREIGN, column_kind, may_be
 from skmultimodal.encoders.decoding._clips import is_clip
 from skmultimodal.sampling.augmenting import _audio, _image, _series, _text, _video
 
@@ -128,17 +128,20 @@ def _chosen(
         kinds = ["text"]  # strings that are short, or few, may be texts all the same
     if finding.kind == "image" and is_clip(first):
         kinds = ["image", "video"]  # several pictures, or frames one by one
+    asked = list(value) if isinstance(value, (list, tuple)) else [value]
+    if not kinds and any(isinstance(op, (str, Augmentation)) for op in asked):
+        kinds = list(may_be(first))  # vectors are series where they are named so
     if not kinds:
         raise _no_media(label, finding, first)
     if isinstance(value, str) and value in DEFAULTS:
-        if value not in kinds:
+        possible = dict.fromkeys([*kinds, *may_be(first)])
+        if value not in possible:
             raise ValueError(
                 f"augmentations={{{label!r}: {value!r}}}: column {label!r} holds "
-                f"{finding.reason}, which is {' or '.join(map(repr, kinds))}. Leave "
+                f"{finding.reason}, which is {' or '.join(map(repr, possible))}. Leave "
                 "the kind out, 'default', or name the right one."
             )
         return value, DEFAULTS[value]
-    asked = list(value) if isinstance(value, (list, tuple)) else [value]
     for kind in kinds:
         if all(_serves(operation, kind) for operation in asked):
             known = KNOWN[kind]
@@ -172,13 +175,14 @@ def _told(operation: Any) -> str:
 
 def _no_media(label: Any, finding: Finding, first: Any) -> ValueError:
     what = FOREIGN.get(finding.kind, finding.kind)
-    texts = ""
+    remedy = "Leave"
     if finding.kind == "tabular" and isinstance(first, str):
-        texts = f"If they are texts, say {{{label!r}: 'text'}}; else leave"
+        remedy = f"If they are texts, say {{{label!r}: 'text'}}; else leave"
+    if finding.kind == "precomputed":
+        remedy = f"If they are series, say {{{label!r}: 'series'}}; else leave"
     return ValueError(
         f"augmentations={{{label!r}: ...}}: column {label!r} holds {finding.reason} "
-        f"({what}). Augmented are {', '.join(DEFAULTS)}. {texts or 'Leave'} the column "
-        "out."
+        f"({what}). Augmented are {', '.join(DEFAULTS)}. {remedy} the column out."
     )
 
 
