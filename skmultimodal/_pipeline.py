@@ -12,7 +12,7 @@ from skmultimodal.compose import ModalityTransformer
 from skmultimodal.fusion._base import AUTO, make_fusion
 from skmultimodal.heads import FusionClassifier, FusionRegressor
 from skmultimodal.losses._base import make_loss
-from skmultimodal.sampling import ModalitySampler
+from skmultimodal.sampling import ModalityAugmenter, ModalitySampler
 
 _HEADS = {"classifier": FusionClassifier, "regressor": FusionRegressor}
 
@@ -21,6 +21,7 @@ def multimodal_pipeline(
     task: str,
     *,
     fusion: Any = "auto",
+    augmenter: Any = None,
     sampler: Any = None,
     modalities: Any = None,
     store: Any = None,
@@ -40,6 +41,11 @@ def multimodal_pipeline(
         fusion, and ``pipeline["head"].fusion_report_`` tells what was tried. Another
         name becomes the specification with its defaults, so that its parameters can be
         searched (``head__fusion__n_heads``).
+    augmenter : ModalityAugmenter, default=None
+        Adds changed copies of the raw rows in `fit`, before the encoders. It looks at
+        the cells by itself: what `modalities` says of an ambiguous column, tell it too
+        (``ModalityAugmenter({"trace": "series"})``). It takes the head's `random_state`
+        if it has none.
     sampler : imbalanced-learn sampler, default=None
         Resamples the encoded rows in `fit`. It is wrapped in a
         :class:`~skmultimodal.sampling.ModalitySampler` unless it is one, and takes the
@@ -63,15 +69,17 @@ def multimodal_pipeline(
     Returns
     -------
     Pipeline
-        Steps ``encode``, ``sample`` (only with a sampler; then it is imbalanced-learn's
-        Pipeline) and ``head``.
+        Steps ``augment`` and ``sample`` (only with an augmenter, or a sampler; then it
+        is imbalanced-learn's Pipeline), and ``encode`` and ``head``, in the order
+        ``augment``, ``encode``, ``sample``, ``head``.
 
     Raises
     ------
     ValueError
         If `task` or `fusion` is not known.
     TypeError
-        If a parameter of the head does not exist.
+        If a parameter of the head does not exist, or `augmenter` is no
+        ModalityAugmenter.
 
     Examples
     --------
@@ -99,13 +107,33 @@ def multimodal_pipeline(
     if "loss" in head_params:
         head_params["loss"] = make_loss(head_params["loss"])
     head = _HEADS[task](fusion, **head_params)
-    if sampler is None:
-        return Pipeline([("encode", encode), ("head", head)], memory=memory)
+    steps = [("encode", encode), ("head", head)]
+    if augmenter is None and sampler is None:
+        return Pipeline(steps, memory=memory)
 
-    if not isinstance(sampler, ModalitySampler):
-        sampler = ModalitySampler(_seeded(sampler, head_params.get("random_state")))
-    steps = [("encode", encode), ("sample", sampler), ("head", head)]
+    random_state = head_params.get("random_state")
+    if sampler is not None:
+        if not isinstance(sampler, ModalitySampler):
+            sampler = ModalitySampler(_seeded(sampler, random_state))
+        steps.insert(1, ("sample", sampler))
+    if augmenter is not None:
+        _check_augmenter(augmenter)
+        steps.insert(0, ("augment", _seeded(augmenter, random_state)))
     return SamplingPipeline(steps, memory=memory)
+
+
+def _check_augmenter(augmenter: Any) -> None:
+    if isinstance(augmenter, ModalityAugmenter):
+        return
+    given = f"{augmenter!r:.80}"
+    if isinstance(augmenter, type):
+        given = f"the class {augmenter.__name__}"
+    raise TypeError(
+        f"augmenter is {given}; expected a ModalityAugmenter, such as "
+        "ModalityAugmenter({'image': 'flip'}). Another sampler of raw rows goes before "
+        "the steps of this pipeline, in imbalanced-learn's: Pipeline([('copy', "
+        "ModalitySampler()), *pipeline.steps])."
+    )
 
 
 def _seeded(sampler: Any, random_state: Any) -> Any:

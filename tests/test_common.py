@@ -31,6 +31,15 @@ def test_scikit_learn(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
+@parametrize_with_checks(
+    table.CONTROLLED, expected_failed_checks=table.expected_failures
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+def test_scikit_learn_with_losses_and_controls(estimator, check):
+    check(estimator)
+
+
 def _by_hand():
     for cls, group in table.INSTANCES.items():
         transforms = hasattr(cls, "transform") and cls not in table.ONE_COLUMN
@@ -62,6 +71,7 @@ def test_few_failures_are_expected_and_each_says_why():
     for failures in [
         *table.EXPECTED_FAILURES.values(),
         *table.EXPECTED_FAILURES_BY_HAND.values(),
+        table.EXPECTED_OF_CONTROLS,
     ]:
         assert len(failures) <= table.MOST_FAILURES
         for check, reason in failures.items():

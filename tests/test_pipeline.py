@@ -16,6 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmultimodal import multimodal_pipeline
+from skmultimodal._folds import draw_folds
 from skmultimodal.compose import ModalityTransformer
 from skmultimodal.encoders import ImageEncoder, TextEncoder
 from skmultimodal.fusion import (
@@ -26,7 +27,8 @@ from skmultimodal.fusion import (
 )
 from skmultimodal.fusion._base import known_fusions
 from skmultimodal.heads import FusionClassifier, FusionRegressor
-from skmultimodal.sampling import ModalitySampler
+from skmultimodal.heads.auto import _search
+from skmultimodal.sampling import ModalityAugmenter, ModalitySampler, WordDropout
 
 N = 120
 
@@ -139,6 +141,16 @@ class TestShape:
         assert type(model["sample"]) is ModalitySampler
         assert not isinstance(model["sample"].sampler, ModalitySampler)
 
+    @pytest.mark.parametrize("sampler", [None, SMOTE()])
+    def test_an_augmenter_stands_before_the_encoders(self, sampler):
+        augmenter = ModalityAugmenter({"image": "flip"}, random_state=3)
+        for task in ("classifier", "regressor"):
+            model = multimodal_pipeline(task, augmenter=augmenter, sampler=sampler)
+            assert type(model) is SamplingPipeline
+            names = ["augment", "encode", *["sample"][: sampler is not None], "head"]
+            assert list(model.named_steps) == names
+            assert model["augment"] is augmenter
+
     def test_parameters_go_where_they_belong(self, tmp_path):
         model = multimodal_pipeline(
             "classifier",
@@ -168,8 +180,122 @@ class TestShape:
         kept = multimodal_pipeline("classifier", sampler=SMOTE(random_state=3), **QUICK)
         assert kept["sample"].sampler.random_state == 3
 
+    def test_an_augmenter_without_a_seed_takes_the_one_of_the_head(self, X, y):
+        augmenter = ModalityAugmenter({"note": WordDropout(0.4)})
+        model = multimodal_pipeline("classifier", augmenter=augmenter, **QUICK)
+        assert model["augment"].random_state == 0
+        assert augmenter.random_state is None
+        model.set_params(head__fusion="concat", head__max_epochs=2)
+        one, two = (clone(model).fit(X, y).predict_proba(X) for _ in range(2))
+        np.testing.assert_array_equal(one, two)
+        model.set_params(augment__random_state=1)
+        assert not np.array_equal(clone(model).fit(X, y).predict_proba(X), one)
+
+
+class TestAugmenter:
+    def test_is_the_pipeline_that_one_would_write(self, X, y):
+        augmenter = ModalityAugmenter(n_copies=2, random_state=0)
+        params = {"fusion": "concat", "early_stopping": True, **QUICK}
+        plain = multimodal_pipeline("classifier", **params)
+        by_hand = SamplingPipeline([("augment", augmenter), *plain.steps])
+        model = multimodal_pipeline("classifier", augmenter=augmenter, **params)
+        found = [m.fit(X, y).predict_proba(X) for m in (model, by_hand)]
+        np.testing.assert_array_equal(*found)
+        assert len(found[0]) == N  # rows are added in fit alone
+        assert not np.allclose(found[0], plain.fit(X, y).predict_proba(X), atol=1e-3)
+
+    def test_any_target(self, X, y):
+        augmenter = ModalityAugmenter(random_state=0)
+        price = multimodal_pipeline(
+            "regressor", augmenter=augmenter, fusion="concat", **QUICK
+        )
+        assert price.fit(X, 1e5 + 2e4 * y).score(X, 1e5 + 2e4 * y) > 0.5
+        labels = multimodal_pipeline(
+            "classifier", augmenter=augmenter, fusion="concat", **QUICK
+        )
+        y = np.column_stack([y, 1 - y])
+        assert labels.fit(X, y).predict(X).shape == (N, 2)
+
+    def test_fusion_auto_tests_on_no_copy(self, X, y, monkeypatch):
+        drawn = []
+
+        def draw(*args, index, **params):
+            folds = draw_folds(*args, index=index, **params)
+            drawn.append((index, folds))
+            return folds
+
+        monkeypatch.setattr(_search, "draw_folds", draw)
+        augmenter = ModalityAugmenter({"note": None}, n_copies=2, random_state=0)
+        multimodal_pipeline(
+            "classifier",
+            augmenter=augmenter,
+            modalities=[("note", TextEncoder(n_components=4, random_state=0), "note")],
+            max_epochs=1,
+            random_state=0,
+        ).fit(X, y)
+        assert drawn
+        for index, folds in drawn:
+            assert len(index) == 3 * N
+            for train, test in folds:
+                assert (test < N).all()
+                assert not set(index[train]) & set(index[test])
+
+    def test_copies_are_searched(self, X, y, tmp_path):
+        model = multimodal_pipeline(
+            "classifier",
+            augmenter=ModalityAugmenter({"note": "dropout"}),
+            sampler=RandomOverSampler(),
+            memory=str(tmp_path),
+            fusion="concat",
+            max_epochs=1,
+            random_state=0,
+        )
+        search = GridSearchCV(
+            model,
+            [{"augment__n_copies": [0, 2]}, {"augment": ["passthrough"]}],
+            cv=2,
+            error_score="raise",
+        ).fit(X, y)
+        scores = search.cv_results_["mean_test_score"]
+        assert scores[0] == scores[2]  # no copies, and no augmenter
+
 
 class TestErrors:
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            (ModalityAugmenter, "the class ModalityAugmenter"),
+            ({"image": "flip"}, r"{'image': 'flip'}"),
+            ("image", "'image'"),
+            (RandomOverSampler(), r"RandomOverSampler\(\)"),
+        ],
+    )
+    def test_what_is_no_augmenter(self, given, told):
+        with pytest.raises(TypeError, match=rf"augmenter is {told}; expected a Modal"):
+            multimodal_pipeline("classifier", augmenter=given)
+
+    def test_an_augmenter_for_what_is_not_there(self, X, y):
+        augmenter = ModalityAugmenter({"audio": "gain"})
+        model = multimodal_pipeline("classifier", augmenter=augmenter, **QUICK)
+        with pytest.raises(ValueError, match="X has no column or modality 'audio'"):
+            model.fit(X, y)
+
+    def test_an_augmenter_that_takes_arrays_for_something_else(self):
+        held = np.empty(20, dtype=object)
+        held[:] = list(np.random.default_rng(0).random((20, 8, 8)))  # or pictures
+        X, y = pd.DataFrame({"scan": held}), np.arange(20) % 2
+        told = {"modalities": {"scan": "series"}, "fusion": "concat", **QUICK}
+        model = multimodal_pipeline("classifier", augmenter=ModalityAugmenter(), **told)
+        with (
+            pytest.warns(UserWarning, match="'scan'.* augmented as such"),
+            pytest.raises(
+                ValueError, match=r"augmented as image.*in the augmenter, {column: 'se"
+            ),
+        ):
+            model.fit(X, y)
+        model.set_params(augment__augmentations={"scan": "series"}).fit(X, y)
+        assert model.predict(X).shape == (20,)
+
     def test_unknown_task(self):
         with pytest.raises(ValueError, match=r"task='cluster'.*'classifier', 'regre"):
             multimodal_pipeline("cluster")

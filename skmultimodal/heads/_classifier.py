@@ -433,7 +433,7 @@ class FusionClassifier(ClassifierMixin, FusionPredictor):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_label = self._loss_takes("multilabel")
         tags.input_tags.allow_nan = True
         return tags
 

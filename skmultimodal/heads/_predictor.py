@@ -32,6 +32,13 @@ class FusionPredictor(FusionHead):
     def _read_loss(self) -> Loss:
         return make_loss(self.loss, self._task())
 
+    def _loss_takes(self, task: str) -> bool:
+        """Whether the loss is for such targets; `fit` refuses one that is unknown."""
+        try:
+            return task in make_loss(self.loss).tasks
+        except ValueError:
+            return True
+
     def _check_loss(self) -> None:
         self._read_loss()
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import _check_y
+from sklearn.utils.validation import _check_y, column_or_1d
 
 from skmultimodal._cells import missing_cells, refuse_missing_targets
 from skmultimodal._fitting import keep_state_on_error
@@ -247,6 +247,8 @@ class FusionRegressor(RegressorMixin, FusionPredictor):
         refuse_missing_targets(y)
         y = np.asarray(_check_y(y, multi_output=True, y_numeric=True, estimator=self))
         y = y.astype(np.float64)
+        if self.target_weight is not None and y.shape[1:] == (1,):
+            y = column_or_1d(y, warn=True)  # one target is all that it is for
         if np.abs(y).max(initial=0) > _LARGEST:
             raise ValueError(
                 f"y holds {y.flat[np.abs(y).argmax()]}: its variance is beyond double "
@@ -295,7 +297,7 @@ class FusionRegressor(RegressorMixin, FusionPredictor):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
+        tags.target_tags.multi_output = self.target_weight is None
         tags.input_tags.allow_nan = True
         return tags
 

@@ -254,6 +254,7 @@ class ModalitySampler(BaseSampler):
             raise TypeError(
                 "sampler is a ModalityAugmenter, which changes raw cells and tells "
                 "where rows come from by itself. Make it a step before the encoders: "
+                "multimodal_pipeline(task, augmenter=ModalityAugmenter()), or "
                 "Pipeline([('augment', ModalityAugmenter()), *pipeline.steps])."
             )
         return RandomOverSampler() if self.sampler is None else clone(self.sampler)

@@ -58,7 +58,7 @@ def _asking(sampler: Any, asked: int) -> tuple[str, int]:
     """
     for name in _PARAMETERS:
         value = getattr(sampler, name, None)
-        if isinstance(value, Integral) and value >= asked - 1:
+        if isinstance(value, Integral) and int(value) >= asked - 1:
             return name, int(value)
     return _PARAMETERS[0], asked - 1
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import torch
 from imblearn.over_sampling import SMOTE, RandomOverSampler
-from imblearn.pipeline import Pipeline
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.impute import SimpleImputer
 from skorch.callbacks import Callback
@@ -123,24 +122,27 @@ class TestNoise:
         assert np.mean(honest) < 0.56
         assert np.mean(fooled) > 0.75
 
-    def test_nor_behind_an_augmenter(self, monkeypatch):
+    @pytest.mark.parametrize("sampler", [None, SMOTE(random_state=0)])
+    def test_nor_behind_an_augmenter(self, sampler, monkeypatch):
         words = np.array([f"word{k}" for k in range(300)])
         entries = [("note", TextEncoder(n_components=60, random_state=0), "note")]
-        augmenter = ModalityAugmenter(n_copies=3, random_state=0)
+        steps = {"augmenter": ModalityAugmenter(n_copies=3, random_state=0)}
+        steps["sampler"] = sampler
         honest, fooled = [], []
         for seed in range(4):
             rng = np.random.default_rng(seed)
             X = pd.DataFrame(
                 {"note": [" ".join(rng.choice(words, 9)) for _ in "x" * 300]}
             )
-            y = rng.permutation(np.arange(300) % 2)
+            y = rng.permutation(np.arange(300) % (2 if sampler is None else 3) == 0)
             for naive, scores in ((False, honest), (True, fooled)):
-                head = stopping_early(entries, seed)
-                model = Pipeline([("augment", augmenter), *head.steps])
-                kept, score = watch(model, X, y, seed, monkeypatch, naive)
+                model = stopping_early(entries, seed, **steps)
+                kept, score = watch(model, X, y.astype(int), seed, monkeypatch, naive)
                 train, valid = kept["parts"]
-                related = set(kept["index"][train]) & set(kept["index"][valid])
-                assert bool(related) is naive
+                family = list(origins(kept["index"]))
+                assert set().union(*family) == set(X.index)
+                validated = set().union(*(family[i] for i in valid))
+                assert any(validated & family[i] for i in train) is naive
                 if not naive:
                     assert (valid < len(X)).all()
                 scores.append(score)

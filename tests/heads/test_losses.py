@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import balanced_accuracy_score, recall_score
+from sklearn.utils import get_tags
 
 from skmultimodal import pack
 from skmultimodal.heads import FusionClassifier, FusionTransformer
@@ -198,6 +199,18 @@ class TestEveryLoss:
         plain = FusionClassifier(random_state=0, **SMALL).fit(X, y)
         head = FusionClassifier(loss=loss, random_state=0, **SMALL).fit(X, y)
         assert not np.allclose(head.predict_proba(X), plain.predict_proba(X), atol=1e-3)
+
+    def test_scikit_learn_is_told_of_which_targets(self, loss):
+        X, _ = rare(60, 0)
+        head = FusionClassifier(loss=loss, **SMALL | {"max_epochs": 1})
+        takes = get_tags(head).classifier_tags.multi_label
+        assert takes is (loss != "ldam")
+        labels = np.tile([[1, 1], [0, 1], [0, 0]], (20, 1))
+        if takes:
+            assert head.fit(X, labels).predict(X).shape == (60, 2)
+        else:
+            with pytest.raises(ValueError, match="y is multilabel"):
+                head.fit(X, labels)
 
     @pytest.mark.parametrize("balance", ["ogm_ge", "gradient_blending"])
     def test_goes_with_balanced_modalities(self, loss, balance):

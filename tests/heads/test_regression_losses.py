@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils import get_tags
 
 from skmultimodal import pack
 from skmultimodal.heads import FusionRegressor
@@ -135,6 +137,10 @@ def test_several_targets_have_no_density():
         head.fit(X, np.c_[y, y])
     with pytest.raises(ValueError, match="density of all of y"):
         head.partial_fit(X, y)
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        assert head.fit(X, y[:, None]).predict(X).shape == (60,)
+    assert not get_tags(head).target_tags.multi_output
+    assert get_tags(head.set_params(target_weight=None)).target_tags.multi_output
 
 
 def test_folds_take_both():
