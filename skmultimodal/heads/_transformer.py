@@ -12,7 +12,6 @@ import pandas as pd
 from sklearn.base import TransformerMixin, _fit_context, clone
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils._set_output import _get_output_config
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import (
     _check_feature_names_in,
     _num_samples,
@@ -21,7 +20,6 @@ from sklearn.utils.validation import (
 
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal._folds import draw_folds
-from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._classifier import FusionClassifier
 from skmultimodal.heads._inputs import BlockInputs
 from skmultimodal.heads._labelled import Labelled, read_labelled
@@ -33,21 +31,19 @@ from skmultimodal.heads._objectives import (
 )
 from skmultimodal.heads._parameters import document_parameters
 from skmultimodal.heads._reading import read_encoded, row_index
-from skmultimodal.heads._regressor import FusionRegressor
 from skmultimodal.heads._representations import each, fused, which
 from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._shared_space import learn_map
-from skmultimodal.nn._losses import OwnLoss, WeightedLoss
+from skmultimodal.heads._supervision import SupervisedHead
 
 _RECIPES: dict[str, type[Recipe]] = {
     "contrastive": ContrastiveRecipe,
     "reconstruction": ReconstructionRecipe,
 }
-_READERS = {"classification": FusionClassifier, "regression": FusionRegressor}
 
 
 @document_parameters
-class FusionTransformer(TransformerMixin, FusionHead):
+class FusionTransformer(TransformerMixin, SupervisedHead):
     """Learn a fused representation, and give it as features.
 
     X is an encoded frame; what comes out is one too: a modality ``fused`` with columns
@@ -71,6 +67,12 @@ class FusionTransformer(TransformerMixin, FusionHead):
     Parameters
     ----------
     {common}
+    {prediction}
+    loss : str, Loss or None, default=None
+        What the supervised objective minimises, as in :class:`FusionClassifier` and
+        :class:`FusionRegressor`; None is the cross entropy of classes and labels, or
+        the squared error of numbers. The other objectives have losses of their own,
+        and no outputs for `n_members` and `mixup`.
     objective : {{"supervised", "contrastive", "reconstruction"}}, default="supervised"
         What the net is trained for.
     output : {{"fused", "per_modality"}}, default="fused"
@@ -121,10 +123,9 @@ class FusionTransformer(TransformerMixin, FusionHead):
     """
 
     _parameter_constraints: ClassVar[dict] = {
-        **FusionHead._parameter_constraints,
+        **SupervisedHead._parameter_constraints,
         "objective": [StrOptions({"supervised", *_RECIPES})],
         "output": [StrOptions({"fused", "per_modality"})],
-        "task": [StrOptions({"auto", *_READERS})],
         "cv": ["cv_object"],
     }
 
@@ -139,6 +140,9 @@ class FusionTransformer(TransformerMixin, FusionHead):
         modality_dropout: float = 0.0,
         aux_loss_weight: float = 0.0,
         modality_balance: str | None = None,
+        n_members: int = 1,
+        mixup: float = 0.0,
+        loss: Any = None,
         objective: str = "supervised",
         output: str = "fused",
         task: str = "auto",
@@ -172,6 +176,9 @@ class FusionTransformer(TransformerMixin, FusionHead):
         self.modality_dropout = modality_dropout
         self.aux_loss_weight = aux_loss_weight
         self.modality_balance = modality_balance
+        self.n_members = n_members
+        self.mixup = mixup
+        self.loss = loss
         self.objective = objective
         self.output = output
         self.task = task
@@ -233,7 +240,7 @@ class FusionTransformer(TransformerMixin, FusionHead):
             If the supervised objective has no y, X is not encoded, or the fusion is
             unknown.
         """
-        if self.objective == "supervised":
+        if self._is_supervised:
             known = self._read_labelled(X, y, sample_weight, groups)
             n_unknown = _num_samples(X) - len(known.rows)
             if n_unknown:
@@ -271,7 +278,7 @@ class FusionTransformer(TransformerMixin, FusionHead):
             With the supervised objective out of fold (`cv`).
         """
         self.fit(X, y, sample_weight, groups=groups)
-        if self.objective != "supervised":
+        if not self._is_supervised:
             return self.transform(X)
         if self.cv is None:
             warnings.warn(
@@ -381,45 +388,13 @@ class FusionTransformer(TransformerMixin, FusionHead):
 
     _is_auto = False  # there are no predictions to choose by
 
-    # What a head says --------------------------------------------------------------
-
-    def _read_target(self, y: Any, *, reset: bool) -> np.ndarray:
-        if self.objective != "supervised":
-            return np.zeros((len(y), 1))
-        if reset:
-            self._reader = _READERS[_task_of(y) if self.task == "auto" else self.task]()
-        return self._reader._read_target(y, reset=reset)
-
-    def _scale_target(self, y: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
-        if self.objective != "supervised":
-            return y
-        return self._reader._scale_target(y, rows)
-
-    def _target_weights(
-        self, y: np.ndarray, weight: np.ndarray | None
-    ) -> np.ndarray | None:
-        return None
-
-    def _make_loss(self, n_epochs: int | None) -> WeightedLoss:
-        if self.objective != "supervised":
-            return OwnLoss()
-        return self._reader._make_loss(n_epochs)
-
-    def _task(self) -> str:
-        if self.objective != "supervised":
-            return "representation"
-        return self._reader._task()
-
-    def _count_outputs(self, y: np.ndarray) -> int:
-        return self._reader._count_outputs(y) if self.objective == "supervised" else 1
-
     def _plan(
         self, x: np.ndarray, X: Any, target: np.ndarray
     ) -> tuple[Recipe, BlockInputs]:
         recipe, inputs = super()._plan(x, X, target)
         if self.objective == "contrastive":
             refuse_lone_views(inputs.layout, inputs(x)[1])
-        if self.objective != "supervised":
+        if not self._is_supervised:
             given = {f.name: getattr(recipe, f.name) for f in fields(recipe)}
             recipe = _RECIPES[self.objective](**given)
         return recipe, inputs
@@ -427,7 +402,7 @@ class FusionTransformer(TransformerMixin, FusionHead):
     def _check_task(self, fusion: Any) -> None:
         super()._check_task(fusion)
         own = self.modality_balance is not None or self.aux_loss_weight
-        if self.objective != "supervised" and own:
+        if not self._is_supervised and own:
             raise ValueError(
                 f"objective={self.objective!r} has no loss of single modalities: leave "
                 "aux_loss_weight=0 and modality_balance=None."
@@ -435,15 +410,10 @@ class FusionTransformer(TransformerMixin, FusionHead):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = self.objective == "supervised"
+        tags.target_tags.required = self._is_supervised
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = []
         return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
-
-
-def _task_of(y: Any) -> str:
-    kind = type_of_target(np.asarray(y), input_name="y")
-    return "regression" if kind.startswith("continuous") else "classification"

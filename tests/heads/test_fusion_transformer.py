@@ -17,7 +17,13 @@ from sklearn.preprocessing import StandardScaler
 from skmultimodal import pack, unpack
 from skmultimodal._provenance import Synthetic
 from skmultimodal.fusion import EvidentialFusion
-from skmultimodal.heads import FusionTransformer, _transformer
+from skmultimodal.heads import (
+    FusionClassifier,
+    FusionRegressor,
+    FusionTransformer,
+    _transformer,
+)
+from skmultimodal.losses import FocalLoss
 
 MEMORISES = {"embed_dim": 16, "max_epochs": 15, "weight_decay": 0.0}
 
@@ -345,6 +351,111 @@ class TestTarget:
         X, y = data
         made = FusionTransformer(EvidentialFusion(), cv=3, **quick(max_epochs=2))
         assert made.fit_transform(X, y).shape == (160, 16)
+
+
+class TestLosses:
+    """The supervised objective trains the net of a head: with all that a head has."""
+
+    CONTROLS = {"mixup": 0.5, "n_members": 3, "dropout": 0.2, "max_epochs": 2}
+
+    @staticmethod
+    def weights(head):
+        return {name: p.numpy() for name, p in head.module_.state_dict().items()}
+
+    def same(self, one, two):
+        found, expected = self.weights(one), self.weights(two)
+        assert set(found) == set(expected)
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found[name], values)
+
+    @pytest.mark.parametrize(
+        "loss", [None, "cross_entropy", "focal", "ldam", FocalLoss(0.5)]
+    )
+    def test_the_net_is_that_of_a_classifier(self, data, quick, loss):
+        X, y = data
+        y = (np.arange(160) % 8 == 0) | (y == 1)  # classes of different size
+        params = quick(**self.CONTROLS)
+        made = FusionTransformer(loss=loss, **params).fit(X, y)
+        head = FusionClassifier(loss=loss or "cross_entropy", **params).fit(X, y)
+        self.same(made, head)
+
+    @pytest.mark.parametrize("loss", ["focal", "logit_adjusted", "class_balanced"])
+    def test_of_several_labels_too(self, data, quick, loss):
+        X, y = data
+        labels = np.column_stack([y, np.arange(160) % 8 == 0]).astype(int)
+        params = quick(loss=loss, **self.CONTROLS)
+        made = FusionTransformer(**params).fit(X, labels)
+        self.same(made, FusionClassifier(**params).fit(X, labels))
+
+    @pytest.mark.parametrize("loss", [None, "squared_error", "huber"])
+    def test_the_net_is_that_of_a_regressor(self, make_data, quick, loss):
+        X, y = make_data()
+        y = y.copy()
+        y[:5] = 1e3  # which sets the scale of y, or does not
+        params = quick(**self.CONTROLS)
+        made = FusionTransformer(loss=loss, **params).fit(X, y)
+        head = FusionRegressor(loss=loss or "squared_error", **params).fit(X, y)
+        self.same(made, head)
+
+    @pytest.mark.parametrize(
+        "params", [{"loss": "focal"}, {"mixup": 1.0}, {"n_members": 2}]
+    )
+    def test_changes_the_representation(self, data, quick, params):
+        X, y = data
+        plain = FusionTransformer(cv=3, **quick(max_epochs=3)).fit_transform(X, y)
+        made = FusionTransformer(cv=3, **quick(max_epochs=3, **params))
+        Z = made.fit_transform(X, y)
+        assert Z.shape == plain.shape
+        assert not np.allclose(Z, plain, atol=1e-3)
+        pd.testing.assert_frame_equal(Z, clone(made).fit_transform(X, y))
+        again = pickle.loads(pickle.dumps(made))
+        pd.testing.assert_frame_equal(again.transform(X), made.transform(X))
+
+    @pytest.mark.parametrize("objective", ["contrastive", "reconstruction"])
+    @pytest.mark.parametrize(
+        "params", [{"loss": "focal"}, {"mixup": 0.5}, {"n_members": 2}]
+    )
+    def test_other_objectives_have_no_room(self, data, quick, objective, params):
+        ((name, _),) = params.items()
+        made = FusionTransformer(objective=objective, **quick(**params))
+        with pytest.raises(
+            ValueError, match=rf"'{objective}' has a loss.*leave {name}="
+        ):
+            made.fit(data[0])
+
+    def test_a_loss_is_for_its_targets(self, make_data, quick):
+        X, signal = make_data()
+        made = FusionTransformer(loss="huber", **quick(max_epochs=1))
+        with pytest.raises(ValueError, match="is for regression, and y holds classes"):
+            made.fit(X, signal > 0)
+        made.set_params(task="regression").fit(X, (signal > 0).astype(int))
+        with pytest.raises(ValueError, match="is for classification"):
+            made.set_params(loss="ldam").fit(X, signal)
+
+    def test_fusions_with_their_own_loss(self, data, quick):
+        for params in ({"loss": "focal"}, {"mixup": 0.5}):
+            made = FusionTransformer(EvidentialFusion(), **quick(**params))
+            with pytest.raises(ValueError, match="EvidentialFusion (brings|has)"):
+                made.fit(*data)
+
+    def test_a_warm_start_takes_the_loss_of_now(self, data, quick):
+        X, y = data
+        params = quick(max_epochs=1, warm_start=True)
+        made = FusionTransformer(loss="focal", **params).fit(X, y)
+        head = FusionClassifier(loss="focal", **params).fit(X, y)
+        made.set_params(loss=None).fit(X, y)
+        self.same(made, head.set_params(loss="cross_entropy").fit(X, y))
+
+    def test_parameters_of_a_loss_are_searched(self, data, quick):
+        X, y = data
+        fuse = FusionTransformer(loss=FocalLoss(), cv=2, **quick(max_epochs=1))
+        search = GridSearchCV(
+            make_pipeline(fuse, LogisticRegression()),
+            {"fusiontransformer__loss__gamma": [0.0, 4.0]},
+            cv=2,
+            error_score="raise",
+        ).fit(X, y)
+        assert len(search.cv_results_["params"]) == 2
 
 
 def test_searched_in_a_pipeline(data, quick):

@@ -265,7 +265,8 @@ def test_a_representation_is_learned_as_before():
     X, y = rare(80, 0)
     found = FusionTransformer(cv=2, random_state=0, **SMALL).fit_transform(X, y)
     assert np.isfinite(found).all(axis=None)
-    assert "loss" not in FusionTransformer().get_params()
+    made = FusionTransformer(loss="cross_entropy", cv=2, random_state=0, **SMALL)
+    np.testing.assert_array_equal(made.fit_transform(X, y), found)
 
 
 def test_weights_of_classes_and_of_the_loss_multiply():
