@@ -133,6 +133,7 @@ CONTROLLED: list[BaseEstimator] = [
         random_state=0,
         **_CONTROLS,
     ),
+    FusionTransformer(mixup=0.5, n_members=4, max_epochs=2, random_state=0),
 ]
 
 _STOCHASTIC = (

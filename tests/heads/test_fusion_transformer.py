@@ -435,7 +435,7 @@ class TestLosses:
     def test_fusions_with_their_own_loss(self, data, quick):
         for params in ({"loss": "focal"}, {"mixup": 0.5}):
             made = FusionTransformer(EvidentialFusion(), **quick(**params))
-            with pytest.raises(ValueError, match="EvidentialFusion (brings|has)"):
+            with pytest.raises(ValueError, match=r"EvidentialFusion (brings|has)"):
                 made.fit(*data)
 
     def test_a_warm_start_takes_the_loss_of_now(self, data, quick):
