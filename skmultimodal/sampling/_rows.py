@@ -110,9 +110,11 @@ def _mix(x: np.ndarray, parents: Parents, missing: str) -> np.ndarray:
 
 def _whole(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Numbers rounded, within what the type can hold: a sampler may reach beyond."""
-    low, high = 0, 1
+    low, high = 0.0, 1.0
     if dtype.kind != "b":
-        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        low, high = float(np.iinfo(dtype).min), float(np.iinfo(dtype).max)
+        if int(high) > np.iinfo(dtype).max:  # no float64 is the largest of 64 bits
+            high = float(np.nextafter(high, 0))
     return np.rint(x).clip(low, high)
 
 
