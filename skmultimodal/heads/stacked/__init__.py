@@ -1,0 +1,5 @@
+"""Many heads fitted at once: nets of equal shape train as one stack."""
+
+from skmultimodal.heads.stacked._fit_together import Fit, Outcome, fit_together
+
+__all__ = ["Fit", "Outcome", "fit_together"]
