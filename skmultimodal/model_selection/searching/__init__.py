@@ -1,18 +1,21 @@
 """A search in parts: prefixes, tasks, engines, what is kept of them."""
 
-from skmultimodal.model_selection.searching._engine import Engine
-from skmultimodal.model_selection.searching._evaluation import evaluate
-from skmultimodal.model_selection.searching._groups import list_parts
-from skmultimodal.model_selection.searching._prefix import head_of, prefix_key
+from skmultimodal.model_selection.searching._checkpoint import Checkpoint
+from skmultimodal.model_selection.searching._engine import choose_engine
+from skmultimodal.model_selection.searching._prefix import head_of
 from skmultimodal.model_selection.searching._problem import SearchProblem
+from skmultimodal.model_selection.searching._progress import Progress
+from skmultimodal.model_selection.searching._report import make_report
 from skmultimodal.model_selection.searching._results import Result
+from skmultimodal.model_selection.searching._running import run_fits
 
 __all__ = [
-    "Engine",
+    "Checkpoint",
+    "Progress",
     "Result",
     "SearchProblem",
-    "evaluate",
+    "choose_engine",
     "head_of",
-    "list_parts",
-    "prefix_key",
+    "make_report",
+    "run_fits",
 ]

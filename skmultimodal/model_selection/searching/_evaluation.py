@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import threading
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Number
 from typing import Any
@@ -17,6 +18,7 @@ from sklearn.utils.validation import _num_samples
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads.stacked import Fit, Outcome, fit_together
 from skmultimodal.model_selection.searching._groups import Part, Task
+from skmultimodal.model_selection.searching._once import Once, attach
 from skmultimodal.model_selection.searching._prefix import (
     Prepared,
     head_of,
@@ -25,6 +27,9 @@ from skmultimodal.model_selection.searching._prefix import (
 from skmultimodal.model_selection.searching._problem import SearchProblem
 from skmultimodal.model_selection.searching._remembering import Memory
 from skmultimodal.model_selection.searching._results import Result
+
+# Torch has one random state a process: threads train one after another.
+_TRAINING = threading.RLock()
 
 
 @dataclass
@@ -35,15 +40,27 @@ class _Attempt:
     result: Result
     estimator: Any  # with the prefix of its own, not fitted
     prepared: Prepared
-    memory: Memory | None
 
 
-def evaluate(problem: SearchProblem, task: Task, number: int = 0) -> list[Result]:
-    """Fit and score all candidates of a task; one that fails stops no other."""
+def evaluate(
+    problem: SearchProblem,
+    once: Once,
+    task: Task,
+    number: int,
+    prepared: Prepared | str | None = None,
+) -> list[Result]:
+    """Fit and score all candidates of a task; one that fails stops no other.
+
+    `prepared` is the fitted prefix of a task that is a piece of a part, or the error
+    that it raised.
+    """
     results: list[Result] = []
     attempts: list[_Attempt] = []
     for part in task:
-        for attempt in _prepare_part(problem, part):
+        ready = prepare_part(problem, once, part) if prepared is None else prepared
+        if isinstance(ready, Prepared) and ready.memory is not None:
+            ready.memory.attach(ready.steps)
+        for attempt in _begin(problem, part, ready):
             if isinstance(attempt, Result):
                 results.append(attempt)
             else:
@@ -55,33 +72,55 @@ def evaluate(problem: SearchProblem, task: Task, number: int = 0) -> list[Result
     return results
 
 
-def _prepare_part(problem: SearchProblem, part: Part) -> Iterable[Any]:
-    """The attempts of a part; results at once where its prefix fails."""
+def prepare_part(
+    problem: SearchProblem, once: Once, part: Part, ahead: bool = False
+) -> Prepared | str:
+    """Fit the prefix of a part; the error as a text where it fails.
+
+    With `ahead`, the rows to score are encoded too, so that each piece has them.
+    """
     fold = part.fold
-    first = problem.trained(part.candidates[0], fold)
-    X, y = problem.train_part(first, fold)
-    start = time.perf_counter()
+    estimator = problem.trained(part.candidates[0], fold)
+    X, y = problem.train_part(estimator, fold)
+    seconds_a_row = attach(estimator, once)
     try:
-        prepared = prepare(first, X, y, problem.fit_params_of(fold))
+        prepared = prepare(estimator, X, y, problem.fit_params_of(fold))
     except Exception:
         if problem.error_score == "raise":
             raise
-        seconds = time.perf_counter() - start
-        for number in part.candidates:
-            result = Result(number, fold, fit_time=seconds)
-            result.seconds = seconds / len(part.candidates)
-            _fail(problem, result, traceback.format_exc())
-            yield result
-        return
-    memory = None
+        return traceback.format_exc()
+    prepared.seconds += seconds_a_row * _num_samples(X)
     if prepared.pipeline is not None:
-        rows = [problem.test_part(first, fold)[0]]
+        rows = [problem.test_part(estimator, fold)[0]]
         rows += [X] * problem.return_train_score
-        memory = Memory([s for _, s in prepared.pipeline.steps[:-1]], rows)
+        prepared.memory = Memory(prepared.steps, rows)
+        if ahead:
+            _encode_ahead(prepared.steps, rows)
+    return prepared
+
+
+def _encode_ahead(steps: list[Any], rows: list[Any]) -> None:
+    for X in rows:
+        try:
+            for step in steps:
+                X = step.transform(X) if hasattr(step, "transform") else X
+        except Exception:  # whoever scores is told what it is
+            return
+
+
+def _begin(
+    problem: SearchProblem, part: Part, ready: Prepared | str
+) -> Iterator[_Attempt | Result]:
+    """The attempts of a part; results at once where its prefix has failed."""
     for number in part.candidates:
-        estimator = problem.trained(number, fold)
-        result = Result(number, fold, seconds=prepared.seconds / len(part.candidates))
-        yield _Attempt(part, result, estimator, prepared, memory)
+        result = Result(number, part.fold)
+        if isinstance(ready, str):
+            _fail(problem, result, ready)
+            yield result
+        else:
+            result.seconds = ready.seconds / len(part.candidates)
+            estimator = problem.trained(number, part.fold)
+            yield _Attempt(part, result, estimator, ready)
 
 
 def _fit_heads(problem: SearchProblem, attempts: list[_Attempt]) -> list[Outcome]:
@@ -90,29 +129,25 @@ def _fit_heads(problem: SearchProblem, attempts: list[_Attempt]) -> list[Outcome
     fits: dict[int, Fit] = {}
     for k, attempt in enumerate(attempts):
         head, given = head_of(attempt.estimator), attempt.prepared
-        params = given.params
-        if len(attempt.part.candidates) > 1:
-            params = copy.copy(params)
         if isinstance(head, FusionHead):
             data = (attempt.part.prefix, attempt.part.fold)
-            fits[k] = Fit(head, given.X, given.y, params, data)
+            fits[k] = Fit(head, given.X, given.y, copy.copy(given.params), data)
         else:
-            outcomes[k] = _fit_other(head, given.X, given.y, params)
-    found = fit_together(
-        list(fits.values()), batched=problem.batched, max_models=problem.max_models
-    )
+            outcomes[k] = _fit_other(head, given)
+    with _TRAINING:
+        found = fit_together(
+            list(fits.values()), batched=problem.batched, max_models=problem.max_models
+        )
     outcomes.update(zip(fits, found))
     return [outcomes[k] for k in range(len(attempts))]
 
 
-def _fit_other(head: Any, X: Any, y: Any, params: Any) -> Outcome:
+def _fit_other(head: Any, given: Prepared) -> Outcome:
     start = time.perf_counter()
     outcome = Outcome(head, alone=f"{type(head).__name__} is no head")
+    target = () if given.y is None else (given.y,)
     try:
-        if y is None:
-            head.fit(X, **params)
-        else:
-            head.fit(X, y, **params)
+        head.fit(given.X, *target, **given.params)
     except Exception as error:
         outcome.error = error
     outcome.seconds = time.perf_counter() - start
@@ -123,36 +158,38 @@ def _conclude(
     problem: SearchProblem, attempt: _Attempt, outcome: Outcome, number: int
 ) -> None:
     """Score what was fitted, or say what failed."""
-    result, fold = attempt.result, attempt.result.fold
-    result.fit_time = attempt.prepared.seconds + outcome.seconds
+    result, prepared = attempt.result, attempt.prepared
+    result.fit_time = prepared.seconds + outcome.seconds
     result.seconds += outcome.seconds
     result.alone = outcome.alone
     if outcome.stack is not None:
-        result.stack = f"{number}.{outcome.stack}"
+        result.stack = f"{problem.label}.{number}.{outcome.stack}"
     if outcome.error is not None:
         if problem.error_score == "raise":
             raise outcome.error
         _fail(problem, result, "".join(traceback.format_exception(outcome.error)))
         return
-    whole = attempt.prepared.whole(attempt.estimator, outcome.head)
-    X, y = problem.test_part(whole, fold)
-    result.n_test_samples = _num_samples(X)
-    saved = attempt.memory.saved if attempt.memory else 0.0
+    whole = prepared.whole(attempt.estimator, outcome.head)
+    saved = prepared.memory.saved if prepared.memory else 0.0
     start = time.perf_counter()
-    params = problem.score_params_of(fold, test=True)
-    result.test_scores = _score(
-        whole, X, y, problem.scorer, params, problem.error_score
-    )
+    result.test_scores, result.n_test_samples = _scores(problem, whole, result, True)
     result.score_time = time.perf_counter() - start
-    if attempt.memory:
-        result.score_time += attempt.memory.saved - saved
+    if prepared.memory:
+        result.score_time += prepared.memory.saved - saved
     if problem.return_train_score:
-        X, y = problem.train_part(whole, fold)
-        params = problem.score_params_of(fold, test=False)
-        result.train_scores = _score(
-            whole, X, y, problem.scorer, params, problem.error_score
-        )
+        result.train_scores, _ = _scores(problem, whole, result, False)
     result.seconds += time.perf_counter() - start
+
+
+def _scores(
+    problem: SearchProblem, whole: Any, result: Result, test: bool
+) -> tuple[Any, int]:
+    """Scores on the rows to test, or to train, and how many these are."""
+    part = problem.test_part if test else problem.train_part
+    X, y = part(whole, result.fold)
+    params = problem.score_params_of(result.fold, test=test)
+    scores = _score(whole, X, y, problem.scorer, params, problem.error_score)
+    return scores, _num_samples(X)
 
 
 def _fail(problem: SearchProblem, result: Result, error: str) -> None:

@@ -13,6 +13,8 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.metadata_routing import get_routing_for_object
 
+from skmultimodal.model_selection.searching._remembering import Memory
+
 _PIPELINES = ("sklearn.pipeline", "imblearn.pipeline")
 
 
@@ -75,6 +77,15 @@ class Prepared:
     y: Any
     params: Mapping[str, Any]
     seconds: float = 0.0
+    memory: Memory | None = None
+
+    @property
+    def steps(self) -> list[Any]:
+        """The fitted steps."""
+        if self.pipeline is None:
+            return []
+        steps = [step for _, step in self.pipeline.steps[:-1]]
+        return [s for s in steps if s is not None and not isinstance(s, str)]
 
     def whole(self, estimator: Any, head: Any) -> Any:
         """The estimator of a candidate, all of it fitted."""
@@ -94,7 +105,8 @@ def prepare(estimator: Any, X: Any, y: Any, params: Mapping[str, Any]) -> Prepar
     catch = _Catch(head)
     estimator.steps = [*estimator.steps[:-1], (name, catch)]
     estimator.fit(X, y, **params)
-    return Prepared(estimator, *catch.caught_, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return Prepared(estimator, *catch.__dict__.pop("caught_"), seconds)
 
 
 class _Catch(BaseEstimator):

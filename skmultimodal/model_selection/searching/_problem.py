@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 from sklearn.base import clone
 from sklearn.utils.metaestimators import _safe_split
@@ -29,6 +30,7 @@ class SearchProblem:
     error_score: Any = float("nan")
     batched: bool = True
     max_models: int | str = "auto"
+    label: str = field(default_factory=lambda: uuid4().hex[:8])  # of its stacks
 
     def candidate(self, number: int) -> Any:
         """The estimator of a candidate, not fitted, as the user asked for it."""

@@ -32,17 +32,19 @@ class Memory:
 
     def __init__(self, steps: Sequence[Any], rows: Sequence[Any]):
         self.saved = 0.0  # seconds that recalling has saved so far
-        self._known = [_Known(_kept(X)) for X in rows]
-        known = self._known
-        for step in steps:
-            if hasattr(step, "transform"):
-                following: list[_Known] = []
-                recall = _Recall(step, self, known, following)
-                try:
-                    step.transform = recall
-                except AttributeError:  # it takes no attributes
-                    return
-                known = following
+        self.known: list[list[_Known]] = [[_Known(_kept(X)) for X in rows]]
+        self.attach(steps)
+
+    def attach(self, steps: Sequence[Any]) -> None:
+        """Let these steps recall; once more where they come out of a pickle."""
+        for level, step in enumerate(s for s in steps if hasattr(s, "transform")):
+            if len(self.known) == level + 1:
+                self.known.append([])
+            recall = _Recall(step, self, *self.known[level : level + 2])
+            try:
+                step.transform = recall
+            except AttributeError:  # it takes no attributes
+                return
 
 
 class _Recall:
@@ -51,7 +53,10 @@ class _Recall:
     def __init__(
         self, step: Any, memory: Memory, known: list[_Known], following: list[_Known]
     ):
-        self._step, self._honest, self._memory = step, step.transform, memory
+        honest = step.transform
+        if isinstance(honest, _Recall):
+            honest = honest._honest
+        self._step, self._honest, self._memory = step, honest, memory
         self._known, self._following = known, following
 
     def __call__(self, X: Any, **params: Any) -> Any:
