@@ -80,9 +80,10 @@ def prepare_part(
     With `ahead`, the rows to score are encoded too, so that each piece has them.
     """
     fold = part.fold
-    estimator = problem.trained(part.candidates[0], fold)
+    first = part.candidates[0]
+    estimator = problem.trained(first, fold)
     X, y = problem.train_part(estimator, fold)
-    seconds_a_row = attach(estimator, once)
+    seconds_a_row = attach(estimator, problem.candidate(first), once) if once else 0.0
     try:
         prepared = prepare(estimator, X, y, problem.fit_params_of(fold))
     except Exception:

@@ -131,13 +131,14 @@ def _alike(a: Any, b: Any) -> bool:
     return bool((a == b).all())
 
 
-def attach(estimator: Any, once: Once) -> float:
+def attach(estimator: Any, asked: Any, once: Once) -> float:
     """Let encoders of an estimator look up what they made before.
 
-    Gives the seconds a row that this saves.
+    `asked` is the same estimator as the user has it, without a seed of the fold. Gives
+    the seconds a row that this saves.
     """
     saved = 0.0
-    for place in list(_places(estimator)):
+    for place in list(_places(asked)):
         if place.key not in once:
             continue
         found = once[place.key]
