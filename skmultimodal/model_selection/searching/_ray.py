@@ -52,7 +52,12 @@ class RayEngine(Engine):
         self, work: Work, tasks: Mapping[int, Args]
     ) -> Iterator[tuple[int, Any]]:
         options = {"max_retries": 0, **self._options}
-        remote = ray.remote(**options)(in_context(call))
+        in_worker = in_context(call)
+
+        def run(*args: Any) -> tuple[int, Any]:  # Ray takes functions only
+            return in_worker(*args)
+
+        remote = ray.remote(**options)(run)
         waiting = iter(tasks.items())
         running: dict[Any, int] = {}
         lost: BaseException | None = None
