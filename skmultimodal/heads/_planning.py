@@ -53,7 +53,7 @@ def check_modalities(
             f"X holds NaN. {remedy} Only rows that are NaN as a whole count as "
             "absent then.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
 
 
