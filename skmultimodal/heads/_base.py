@@ -24,7 +24,12 @@ from skmultimodal.heads._balance import BALANCES, make_balance
 from skmultimodal.heads._devices import choose_device
 from skmultimodal.heads._inputs import BlockInputs
 from skmultimodal.heads._network import FusionBody, Recipe, as_sizes
-from skmultimodal.heads._planning import block_gains, check_modalities, check_task
+from skmultimodal.heads._planning import (
+    block_gains,
+    check_task,
+    refuse_few_modalities,
+    warn_of_nameless,
+)
 from skmultimodal.heads._reading import (
     read_encoded,
     read_validation,
@@ -328,7 +333,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         fusion = make_fusion(self.fusion)
         self._check_task(fusion)
         nameless = _get_feature_names(X) is None
-        check_modalities(self, layout, fusion, x, nameless)
+        refuse_few_modalities(layout, fusion, nameless)
+        if nameless:
+            warn_of_nameless(self, x)
         names = self._column_names(x)
         inputs = BlockInputs.learn(
             x, layout, names, self.standardize, type(self).__name__
@@ -423,6 +430,20 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             return self._make_loss(n_epochs)
         self._check_own_loss(fusion)
         return loss
+
+    def _prepare_like(self, other: FusionHead, job: Job) -> Job:
+        """What `_prepare` gives where another head has read the same rows alike."""
+        own = self.get_params(deep=False)
+        self.__dict__.update({k: v for k, v in vars(other).items() if k not in own})
+        self._check_loss()
+        fusion = make_fusion(self.fusion)
+        self._check_task(fusion)
+        layout, gains = job.recipe.layout, job.recipe.gains
+        refuse_few_modalities(layout, fusion, not hasattr(self, "feature_names_in_"))
+        n_outputs = job.recipe.n_outputs
+        self._recipe = self._make_recipe(layout, fusion, n_outputs, gains)
+        seed = draw_seed(self.random_state)
+        return self._make_job(job.rows, job.valid, seed, resume=False)
 
     def _make_job(
         self, train: Rows, valid: Rows | None, seed: int, resume: bool
