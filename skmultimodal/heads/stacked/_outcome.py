@@ -1,0 +1,17 @@
+"""What became of a fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Outcome:
+    """A fitted head, or what went wrong."""
+
+    head: Any = None
+    error: Exception | None = None
+    seconds: float = 0.0  # its share of what it took
+    stack: int | None = None  # number of the stack that it trained in; None: alone
+    alone: str | None = None  # why
