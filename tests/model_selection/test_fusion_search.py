@@ -452,7 +452,7 @@ def test_progress_is_shown(capsys):
     assert "Fitting 3 folds for each of 2 candidates, totalling 6 fits" in said
     assert "6/6 fits  best 0." in said
     assert " left" in said
-    assert "6 of 6 fits trained alone: not batched" in said
+    assert "6 of 6 fits trained alone: batched=False" in said
     search(pipeline(), LRS).fit(X, Y)
     assert capsys.readouterr().out == ""
 

@@ -5,7 +5,7 @@ from skmultimodal.model_selection.searching._engine import choose_engine
 from skmultimodal.model_selection.searching._prefix import head_of
 from skmultimodal.model_selection.searching._problem import SearchProblem
 from skmultimodal.model_selection.searching._progress import Progress
-from skmultimodal.model_selection.searching._report import make_report
+from skmultimodal.model_selection.searching._report import make_report, readable
 from skmultimodal.model_selection.searching._results import Result
 from skmultimodal.model_selection.searching._running import run_fits
 
@@ -17,5 +17,6 @@ __all__ = [
     "choose_engine",
     "head_of",
     "make_report",
+    "readable",
     "run_fits",
 ]
