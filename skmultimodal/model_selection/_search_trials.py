@@ -126,9 +126,8 @@ class Trials:
             problem.seeds = checkpoint.seeds
             if checkpoint.found:
                 progress.say(f"{len(checkpoint.found)} fits are in the checkpoint")
-            for result in checkpoint.found:
-                progress.add(result, before=True)
-                yield result
+            progress.add(checkpoint.found, before=True)
+            yield from checkpoint.found
         found = [] if checkpoint is None else checkpoint.found
         done = {(result.candidate, result.fold) for result in found}
         tell = _Told(search, problem, callback_ctx)
@@ -136,8 +135,8 @@ class Trials:
             for results in run_fits(problem, engine, done, progress.say):
                 if checkpoint is not None:
                     checkpoint.add(results)
+                progress.add(results)
                 for result in results:
-                    progress.add(result)
                     tell(result)
                 yield from results
         progress.finish()

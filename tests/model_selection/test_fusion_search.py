@@ -391,9 +391,11 @@ def test_scores_that_fail():
     def bad(estimator, X, y):
         raise RuntimeError("no score today")
 
-    with pytest.warns(UserWarning) as heard:
+    with (
+        pytest.warns(UserWarning, match="no score today"),
+        pytest.warns(UserWarning, match="scores are non-finite"),
+    ):
         found = search(pipeline(), LRS, scoring=bad, refit=False).fit(X, Y)
-    assert "no score today" in str(heard[0].message)
     assert np.isnan(found.cv_results_["mean_test_score"]).all()
 
 
@@ -408,9 +410,9 @@ def test_a_fold_that_lacks_a_class():
 
 def test_no_candidates():
     for grid in ({"head__lr": []}, []):
-        with pytest.raises(ValueError, match="empty|No fits") as found:
+        with pytest.raises(ValueError, match=r"empty|No fits") as found:
             search(pipeline(), grid).fit(X, Y)
-        with pytest.raises(ValueError, match="empty|No fits") as expected:
+        with pytest.raises(ValueError, match=r"empty|No fits") as expected:
             GridSearchCV(pipeline(), grid).fit(X, Y)
         assert str(found.value) == str(expected.value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,27 +35,40 @@ class Progress:
         if self._verbose > 0:
             print(f"[search] {text}", flush=True)
 
-    def add(self, result: Result, *, before: bool = False) -> None:
-        """Count a fit; `before`: of an earlier run."""
+    def add(self, results: Sequence[Result], *, before: bool = False) -> None:
+        """Count the fits of a task; `before`: of an earlier run."""
+        for result in results:
+            self._count(result)
+            if self._verbose > 1 and not before:
+                self._print_fit(result)
+        self._n_before += len(results) if before else 0
+        if self._verbose > 0 and results:
+            self._show()
+
+    def _count(self, result: Result) -> None:
         self._n_done += 1
-        self._n_before += before
+        score = self._score_of(result)
+        if score is not None:
+            self._scores[result.candidate].append(score)
+        if result.alone is not None and result.fit_error is None:
+            self._alone[result.alone] += 1
+
+    def _score_of(self, result: Result) -> float | None:
         score = result.test_scores
         if isinstance(score, dict):
             score = score.get(self._score, next(iter(score.values()), None))
-        if score is not None:
-            self._scores[result.candidate].append(float(score))
-        if result.alone is not None and result.fit_error is None:
-            self._alone[result.alone] += 1
-        if self._verbose > 1 and not before:
-            self._clear()
-            shown = "failed" if result.fit_error else f"{score:.4f}"
-            print(
-                f"[search] candidate {result.candidate}, fold {result.fold}: {shown}, "
-                f"{result.seconds:.1f} s",
-                flush=True,
-            )
-        if self._verbose > 0:
-            self._show()
+        return None if score is None else float(score)
+
+    def _print_fit(self, result: Result) -> None:
+        if self._overwrites:
+            print("\r" + " " * 79 + "\r", end="")
+        score = self._score_of(result)
+        shown = "failed" if result.fit_error or score is None else f"{score:.4f}"
+        print(
+            f"[search] candidate {result.candidate}, fold {result.fold}: {shown}, "
+            f"{result.seconds:.1f} s",
+            flush=True,
+        )
 
     def finish(self) -> None:
         if self._verbose > 0 and self._overwrites and self._n_done:
@@ -90,10 +104,6 @@ class Progress:
         if tenth > self._shown:
             self._shown = tenth
             print(self.line(), flush=True)
-
-    def _clear(self) -> None:
-        if self._overwrites:
-            print("\r" + " " * 79 + "\r", end="")
 
 
 def _clock(seconds: float) -> str:
