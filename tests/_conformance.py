@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 from imblearn.over_sampling import SMOTE
 from imblearn.under_sampling import RandomUnderSampler
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skmultimodal
@@ -50,11 +54,25 @@ from skmultimodal.fusion import (
     SimilarityNetworkFusion,
 )
 from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
+from skmultimodal.model_selection import FusionRandomizedSearchCV, FusionSearchCV
 from skmultimodal.sampling import ModalityAugmenter, ModalitySampler
 
 # --- scikit-learn's suite -------------------------------------------------------------
 
 _TWO = {"a": slice(0, 1), "b": slice(1, None)}
+_QUICK: dict[str, Any] = {"max_epochs": 3, "random_state": 0}
+# as scikit-learn itself checks its searches, and over heads
+_SEARCH: dict[str, Any] = {"cv": 2, "error_score": "raise"}
+_SEARCHED = [
+    (Ridge(), {"alpha": [0.1, 1.0]}),
+    (LogisticRegression(), {"C": [0.1, 1.0]}),
+    (Pipeline([("pca", PCA()), ("ridge", Ridge())]), {"ridge__alpha": [0.1, 1.0]}),
+    (
+        Pipeline([("pca", PCA()), ("logistic", LogisticRegression())]),
+        {"logistic__C": [0.1, 1.0]},
+    ),
+    (FusionClassifier(max_epochs=20, random_state=0), {"lr": [0.001, 0.01]}),
+]
 INSTANCES: dict[type, list[BaseEstimator]] = {
     ModalityTransformer: [
         ModalityTransformer(),
@@ -97,6 +115,11 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
         ModalitySampler(RandomUnderSampler(random_state=0)),
         ModalitySampler(SMOTE(random_state=0)),
     ],
+    FusionSearchCV: [FusionSearchCV(e, grid, **_SEARCH) for e, grid in _SEARCHED],
+    FusionRandomizedSearchCV: [
+        FusionRandomizedSearchCV(e, grid, n_iter=2, random_state=0, **_SEARCH)
+        for e, grid in _SEARCHED
+    ],
     ModalityAugmenter: [
         ModalityAugmenter(random_state=0),
         ModalityAugmenter(sampling_strategy="not majority", random_state=0),
@@ -126,6 +149,15 @@ EXPECTED_FAILURES: dict[type, dict[str, str]] = {
         )
     },
 }
+EXPECTED_FAILURES |= dict.fromkeys(
+    [FusionSearchCV, FusionRandomizedSearchCV],
+    {
+        "check_supervised_y_2d": (
+            "Ridge takes 2-D y and does not warn of it; scikit-learn expects the same "
+            "of its own searches"
+        )
+    },
+)
 MOST_FAILURES = 3
 
 # Estimators to which scikit-learn applies few checks, because two_d_array=False.
@@ -184,6 +216,8 @@ def public_estimators() -> set[type]:
 
 def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
     known = EXPECTED_FAILURES.get(type(estimator), {})
+    if isinstance(estimator, BaseSearchCV) and is_classifier(estimator):
+        known = {}
     if estimator.get_params().get("objective", "supervised") != "supervised":
         known = {c: why for c, why in known.items() if why != _OUT_OF_FOLD}
     return known
@@ -302,7 +336,6 @@ def _encoded(estimator: Any, **more: Any) -> Case:
     return Case(estimator, X, columns, **more)
 
 
-_QUICK: dict[str, Any] = {"max_epochs": 3, "random_state": 0}
 _ENTRIES = [
     ("tabular", TabularEncoder(), ["age", "kind", "seen"]),
     ("note", TextEncoder(n_components=3, random_state=0), "note"),
@@ -388,6 +421,25 @@ HEADS = {
         )
     },
 }
+SEARCHES = {
+    "FusionSearchCV of a pipeline": _raw(
+        FusionSearchCV(
+            _pipeline("classifier", **_QUICK),
+            {"head__fusion": ["concat", "gated"]},
+            cv=2,
+        ),
+        reorders=True,
+    ),
+    "FusionRandomizedSearchCV of a head": _encoded(
+        FusionRandomizedSearchCV(
+            FusionClassifier(**_QUICK),
+            {"lr": [0.001, 0.01, 0.1]},
+            n_iter=2,
+            cv=2,
+            random_state=0,
+        )
+    ),
+}
 REPRESENTATIONS = {
     "FusionTransformer": _encoded(FusionTransformer("bottleneck", **_QUICK)),
     "FusionTransformer contrastive": _encoded(
@@ -419,6 +471,7 @@ PREDICTORS = {
     **ENCODERS,
     **COMPOSITIONS,
     **HEADS,
+    **SEARCHES,
     **REPRESENTATIONS,
     **CLOSED_FORM,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
@@ -158,6 +160,8 @@ class FusionRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
     4
     """
 
+    random_state: Any
+
     _parameter_constraints: dict = {
         **RandomizedSearchCV._parameter_constraints,
         **STACKED_CONSTRAINTS,
@@ -199,3 +203,13 @@ class FusionRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
         self.batched = batched
         self.max_models = max_models
         self.checkpoint = checkpoint
+
+    def _run_search(self, evaluate_candidates, *, callback_ctx=None):
+        if self.random_state is not None:
+            super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)
+            return
+        self.random_state = np.random.RandomState()  # not NumPy's global state
+        try:
+            super()._run_search(evaluate_candidates, callback_ctx=callback_ctx)
+        finally:
+            self.random_state = None

@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.base import clone
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.model_selection._validation import (
     _insert_error_scores,
     _warn_or_raise_about_fit_failures,
@@ -77,7 +75,7 @@ class Trials:
         self._format()
         return self.results
 
-    def keep(self, search: BaseSearchCV) -> None:
+    def keep(self, search: Any) -> None:
         """Give the search its results; nothing where no fit is finished."""
         if not self.results:
             return
@@ -85,7 +83,7 @@ class Trials:
         names = [n for n in self.results if n.startswith("mean_test_")]
         refit = f"mean_test_{search.refit}"
         score = (refit if refit in names else names[0]).removeprefix("mean_test_")
-        search.report_: pd.DataFrame = make_report(self.results, self._fits, score)
+        search.report_ = make_report(self.results, self._fits, score)
 
     def _pose(self, candidates: list[dict[str, Any]], cv: Any) -> SearchProblem:
         search = self.search

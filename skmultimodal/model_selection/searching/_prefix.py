@@ -106,7 +106,8 @@ def prepare(estimator: Any, X: Any, y: Any, params: Mapping[str, Any]) -> Prepar
     estimator.steps = [*estimator.steps[:-1], (name, catch)]
     estimator.fit(X, y, **params)
     seconds = time.perf_counter() - start
-    return Prepared(estimator, *catch.__dict__.pop("caught_"), seconds)
+    X, y, caught = catch.__dict__.pop("caught_")
+    return Prepared(estimator, X, y, caught, seconds)
 
 
 class _Catch(BaseEstimator):

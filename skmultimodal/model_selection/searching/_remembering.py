@@ -53,10 +53,9 @@ class _Recall:
     def __init__(
         self, step: Any, memory: Memory, known: list[_Known], following: list[_Known]
     ):
-        honest = step.transform
-        if isinstance(honest, _Recall):
-            honest = honest._honest
-        self._step, self._honest, self._memory = step, honest, memory
+        honest: Any = step.transform
+        self._honest: Any = honest._honest if isinstance(honest, _Recall) else honest
+        self._step, self._memory = step, memory
         self._known, self._following = known, following
 
     def __call__(self, X: Any, **params: Any) -> Any:
