@@ -134,7 +134,13 @@ _OUT_OF_FOLD = (
     "fit_transform gives training rows a representation out of fold, as "
     "sklearn.preprocessing.TargetEncoder does: a net that has seen y gives it away"
 )
+_TWO_D = (
+    "Ridge takes 2-D y and does not warn of it; scikit-learn expects the same of its "
+    "own searches"
+)
 EXPECTED_FAILURES: dict[type, dict[str, str]] = {
+    FusionSearchCV: {"check_supervised_y_2d": _TWO_D},
+    FusionRandomizedSearchCV: {"check_supervised_y_2d": _TWO_D},
     FusionClassifier: {"check_sample_weight_equivalence_on_dense_data": _STOCHASTIC},
     FusionRegressor: {"check_sample_weight_equivalence_on_dense_data": _STOCHASTIC},
     FusionTransformer: {
@@ -149,15 +155,6 @@ EXPECTED_FAILURES: dict[type, dict[str, str]] = {
         )
     },
 }
-EXPECTED_FAILURES |= dict.fromkeys(
-    [FusionSearchCV, FusionRandomizedSearchCV],
-    {
-        "check_supervised_y_2d": (
-            "Ridge takes 2-D y and does not warn of it; scikit-learn expects the same "
-            "of its own searches"
-        )
-    },
-)
 MOST_FAILURES = 3
 
 # Estimators to which scikit-learn applies few checks, because two_d_array=False.
