@@ -132,8 +132,16 @@ class Trainer(NeuralNet):
                 "y_pred": y_pred,
             }
 
-    def train(self, rows: Rows, valid: Rows | None, epochs: int) -> Trainer:
+    def train(
+        self,
+        rows: Rows,
+        valid: Rows | None,
+        epochs: int,
+        stop_after: int | None = None,
+    ) -> Trainer:
         """Train for some epochs, and keep the best weights if asked to stop early.
+
+        With `stop_after` it ends before, as far as it is by then.
 
         A callback stops the training by raising KeyboardInterrupt when an epoch ends,
         as skorch's own do; a real interruption goes on to the caller.
@@ -152,7 +160,7 @@ class Trainer(NeuralNet):
         told = {"dataset_train": rows, "dataset_valid": valid}
         self.notify("on_train_begin", X=rows, y=rows.y)
         self.balance.start(self, rows, valid)
-        for number in range(epochs):
+        for number in range(min(epochs, stop_after or epochs)):
             epoch_start = time.monotonic()
             self.criterion_.start_epoch(self.first_epoch + number)
             self.notify("on_epoch_begin", **told)

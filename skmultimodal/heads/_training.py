@@ -42,6 +42,7 @@ class Settings:
     batch_sampler: str | None = None
     average: str | None = None
     max_grad_norm: float | None = None
+    stop_after: int | None = None  # epochs, where not all are trained in one go
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ def _train_once(job: Job, batch_size: int) -> Trained:
             job.rows.to(device),
             None if job.valid is None else job.valid.to(device),
             settings.epochs,
+            settings.stop_after,
         )
     return Trained(
         trainer.module_.eval(),

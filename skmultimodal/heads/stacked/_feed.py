@@ -73,6 +73,12 @@ class Feed:
         left = {self.sources[m].key for m in self.members}
         self.draw = {key: orders for key, orders in self.draw.items() if key in left}
 
+    def skip(self, n_epochs: int) -> None:
+        """Draw the orders of epochs that there have been."""
+        for orders in self.draw.values():
+            for _ in range(n_epochs):
+                orders()
+
     def n_batches(self, member: int) -> int:
         return -(-len(self.sources[member].rows) // self.size)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import joblib
@@ -20,6 +20,7 @@ from skmultimodal.heads._training import Job, train_network
 from skmultimodal.heads.stacked._alone import why_alone
 from skmultimodal.heads.stacked._groups import Net, group_nets
 from skmultimodal.heads.stacked._outcome import Outcome
+from skmultimodal.heads.stacked._paused import Paused
 from skmultimodal.heads.stacked._step import make_step
 from skmultimodal.heads.stacked._train import StackTrainer
 
@@ -56,7 +57,9 @@ class Fit:
     """One head that shall be fitted on some rows.
 
     Fits of equal `data` have the very same X, y and params: what is read of them is
-    read once.
+    read once. With `until` the training stops after so many epochs, wherever its
+    schedule is by then; given `paused`, what an earlier one left, it goes on there. A
+    net that cannot be stacked starts again: it takes longer and ends up the same.
     """
 
     head: Any  # not fitted, its parameters set
@@ -64,6 +67,8 @@ class Fit:
     y: Any
     params: Mapping[str, Any] = field(default_factory=dict)
     data: Hashable = None  # None: equal to no other
+    until: int | None = None
+    paused: Paused | None = None
 
 
 def fit_together(
@@ -79,11 +84,11 @@ def fit_together(
             if outcome.alone is None:
                 nets += _read_net(fit, outcome, read)
             else:
-                outcome.head = fit.head.fit(fit.X, fit.y, **fit.params)
+                outcome.head = _fit_alone(fit)
     number = 0
     for group in group_nets(nets, max_models):
-        if len(group) == 1:
-            why = group[0].outcome.alone or "no other net has its shape"
+        if len(group) == 1 and not group[0].pauses:
+            why = group[0].outcome.alone or "no other net of its shape sees these rows"
             _train_alone(group[0], why)
         else:
             number = _train_stack(group, number)
@@ -117,17 +122,33 @@ def _why_alone(fit: Fit) -> str | None:
     return None
 
 
+def _fit_alone(fit: Fit) -> Any:
+    if fit.until is None or not isinstance(fit.head, FusionHead):
+        return fit.head.fit(fit.X, fit.y, **fit.params)
+    fit.head._validate_params()
+    job = fit.head._prepare(fit.X, fit.y, **fit.params)
+    if job is not None:
+        fit.head._complete(train_network(_stopping(job, fit.until)), False)
+    return fit.head
+
+
+def _stopping(job: Job, until: int | None) -> Job:
+    if until is None:
+        return job
+    return replace(job, settings=replace(job.settings, stop_after=until))
+
+
 def _read_net(
     fit: Fit, outcome: Outcome, read: dict[Hashable, tuple[FusionHead, Job]]
 ) -> list[Net]:
     """The head's net, ready to train; none where it has to train alone and has."""
     fit.head._validate_params()
-    job = _prepare(fit, read)
+    job = _stopping(_prepare(fit, read), fit.until)
     outcome.alone = why_alone(job)
     if outcome.alone is None:
         with seeded(job.settings.seed, job.settings.device):
             step = make_step(job)
-        return [Net(fit.head, job, step, outcome)]
+        return [Net(fit.head, job, step, outcome, fit.paused)]
     fit.head._complete(train_network(job), keep_optimizer=False)
     outcome.head = fit.head
     return []
@@ -168,13 +189,16 @@ def _train_stack(group: list[Net], number: int) -> int:
     start = time.perf_counter()
     try:
         with seeded(group[0].job.settings.seed, group[0].job.settings.device):
-            trained = StackTrainer(
-                [net.job for net in group], [net.step for net in group]
-            ).train()
+            trainer = StackTrainer(
+                [net.job for net in group],
+                [net.step for net in group],
+                [net.paused for net in group],
+            )
+            trained = trainer.train()
     except (RuntimeError, MemoryError) as error:
         return _train_parts(group, number, error)
-    for net, done in zip(group, trained):
-        net.outcome.stack = number
+    for net, done, paused in zip(group, trained, trainer.paused):
+        net.outcome.stack, net.outcome.paused = number, paused
         with _booked(net.outcome):
             net.head._complete(done, keep_optimizer=False)
             net.outcome.head = net.head

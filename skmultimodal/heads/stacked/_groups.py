@@ -9,6 +9,7 @@ from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._training import Job
 from skmultimodal.heads.stacked._alone import Trial, try_mapping
 from skmultimodal.heads.stacked._outcome import Outcome
+from skmultimodal.heads.stacked._paused import Paused
 from skmultimodal.heads.stacked._sizes import most_models
 from skmultimodal.heads.stacked._step import Step, signature
 
@@ -23,6 +24,7 @@ class Net:
     job: Job
     step: Step
     outcome: Outcome
+    paused: Paused | None = None  # where it goes on
 
     @property
     def shape(self) -> Hashable:
@@ -33,6 +35,7 @@ class Net:
             self.job.batch_size,
             settings.device,
             settings.first_epoch,
+            0 if self.paused is None else self.paused.n_epochs,
             self.job.valid is None,
             self.job.rows.x.dtype,
             tuple(self.job.rows.y.shape[1:]),
@@ -48,6 +51,10 @@ class Net:
             settings.seed,
             settings.batch_sampler,
         )
+
+    @property
+    def pauses(self) -> bool:
+        return self.paused is not None or self.job.settings.stop_after is not None
 
     @property
     def n_rows(self) -> tuple[int, int]:

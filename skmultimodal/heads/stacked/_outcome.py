@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from skmultimodal.heads.stacked._paused import Paused
+
 
 @dataclass
 class Outcome:
@@ -15,3 +17,4 @@ class Outcome:
     seconds: float = 0.0  # its share of what it took
     stack: int | None = None  # number of the stack that it trained in; None: alone
     alone: str | None = None  # why
+    paused: Paused | None = None  # where it can go on, if it stopped before its end

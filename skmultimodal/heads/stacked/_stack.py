@@ -68,6 +68,17 @@ class Stack:
             setattr(self, name, [getattr(self, name)[k] for k in which])
         self._settle()
 
+    def resume(
+        self, k: int, weights: list[Tensor], moments: list[list[Tensor]], n: int
+    ) -> None:
+        """Net k goes on from these weights and moments, after n updates."""
+        views = self.weights[k], self.averages[k], self.squares[k]
+        with torch.no_grad():
+            for mine, given in zip(views, (weights, *moments)):
+                for view, tensor in zip(mine, given):
+                    view.copy_(tensor)
+            self.counts[k].fill_(n)
+
     def losses(self, batch: Batch) -> Tensor:
         """The loss of each net: (K,)"""
         rows, mapped = batch.rows, None if batch.shared else 0

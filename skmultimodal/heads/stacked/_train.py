@@ -17,6 +17,13 @@ from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._schedule import Schedule
 from skmultimodal.heads._training import Job, Trained
 from skmultimodal.heads.stacked._feed import Feed, Source
+from skmultimodal.heads.stacked._paused import (
+    Paused,
+    best_state,
+    copied,
+    mean_state,
+    restore,
+)
 from skmultimodal.heads.stacked._stack import Rate, Stack
 from skmultimodal.heads.stacked._step import Step
 
@@ -44,23 +51,35 @@ class Member:
         self.lr = self.schedule.next()
         return self.lr, self.settings.weight_decay
 
-    def end_epoch(self, train: float, valid: float | None, seconds: float) -> None:
-        epoch: dict[str, Any] = {"epoch": len(self.history) + 1, "train_loss": train}
-        if valid is not None:
-            epoch["valid_loss"] = valid
-            epoch["valid_loss_best"] = self.best.saw(valid)
-        epoch["lr"], epoch["dur"] = self.lr, seconds
-        self.history.append(epoch)
+    def begin_epoch(self) -> None:
+        self.history.append({"epoch": len(self.history) + 1})
+
+    def record(self, **values: Any) -> None:
+        self.history[-1].update(values)
 
     @property
     def is_over(self) -> bool:
         return len(self.history) >= self.settings.epochs or self.best.enough
 
+    @property
+    def pauses(self) -> bool:
+        stop = self.settings.stop_after
+        return stop is not None and len(self.history) >= stop
+
+    def finish(self) -> None:
+        self.averaging.finish()
+        self.best.restore()
+
 
 class StackTrainer:
     """Trains nets of one shape; each has its own rates, order of rows and end."""
 
-    def __init__(self, jobs: Sequence[Job], steps: Sequence[Step]):
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        steps: Sequence[Step],
+        paused: Sequence[Paused | None] | None = None,
+    ):
         device = jobs[0].settings.device
         moved: dict[int, Rows] = {}  # so that what nets share stays shared
 
@@ -88,8 +107,22 @@ class StackTrainer:
             for k, job in enumerate(jobs)
         ]
         self.clips = any(job.settings.max_grad_norm is not None for job in jobs)
+        self.paused: list[Paused | None] = [None] * len(self.members)
+        for member, before in zip(self.members, paused or []):
+            if before is not None:
+                self._resume(member, before)
+        for feed in self.feeds.values():
+            feed.skip(len(self.members[0].history))
+
+    def _resume(self, member: Member, before: Paused) -> None:
+        moments = [before.averages, before.squares]
+        self.stack.resume(member.number, before.weights, moments, before.n_updates)
+        restore(before, member.best, member.averaging)
+        member.schedule.step = before.n_scheduled
+        member.history = [dict(epoch) for epoch in before.history]
 
     def train(self) -> list[Trained]:
+        """Train to the end, or to where nets pause: see `paused` then."""
         every = list(self.members)
         while self.members:
             self._run_epoch(len(self.members[0].history))
@@ -104,19 +137,24 @@ class StackTrainer:
         first = self.members[0].settings.first_epoch
         self.stack.base.criterion.start_epoch(first + number)
         self.stack.base.train()
-        train = self._pass("train")
         for member in self.members:
+            member.begin_epoch()
+        for member, loss in zip(self.members, self._pass("train")):
+            member.record(train_loss=loss)
             member.averaging.after_epoch(number)
-        valid: Sequence[float | None] = [None] * len(train)
         if "valid" in self.feeds:
-            self.stack.base.eval()
-            with contextlib.ExitStack() as averaged, torch.no_grad():
-                for member in self.members:
-                    averaged.enter_context(member.averaging.in_place())
-                valid = self._pass("valid")
+            self._validate()
         seconds = (time.monotonic() - start) / len(self.members)
-        for member, loss, check in zip(self.members, train, valid):
-            member.end_epoch(loss, check, seconds)
+        for member in self.members:
+            member.record(lr=member.lr, dur=seconds)
+
+    def _validate(self) -> None:
+        self.stack.base.eval()
+        with contextlib.ExitStack() as averaged, torch.no_grad():
+            for member in self.members:
+                averaged.enter_context(member.averaging.in_place())
+            for member, loss in zip(self.members, self._pass("valid")):
+                member.record(valid_loss=loss, valid_loss_best=member.best.saw(loss))
 
     def _pass(self, part: str) -> list[float]:
         """Once through the rows; the mean loss of each net's."""
@@ -150,19 +188,35 @@ class StackTrainer:
 
     def _let_go(self) -> None:
         """Nets that are done leave, with the weights that they shall have."""
-        left = [k for k, member in enumerate(self.members) if not member.is_over]
+        left = []
+        for k, member in enumerate(self.members):
+            if not member.is_over and not member.pauses:
+                left.append(k)
+                continue
+            if not member.is_over:
+                self.paused[member.number] = self._pause(k, member)
+            member.finish()
+            self._hand_over(member)
         if len(left) == len(self.members):
             return
-        for member in self.members:
-            if member.is_over:
-                member.averaging.finish()
-                member.best.restore()
-                self._hand_over(member)
         self.members = [self.members[k] for k in left]
         if left:
             self.stack.keep(left)
             for feed in self.feeds.values():
                 feed.keep(left)
+
+    def _pause(self, k: int, member: Member) -> Paused:
+        stack = self.stack
+        return Paused(
+            copied(stack.weights[k]),
+            copied(stack.averages[k]),
+            copied(stack.squares[k]),
+            int(stack.counts[k]),
+            member.schedule.step,
+            best_state(member.best),
+            mean_state(member.averaging),
+            [dict(epoch) for epoch in member.history],
+        )
 
     def _hand_over(self, member: Member) -> None:
         own = dict(self.steps[member.number].named_parameters())
