@@ -13,6 +13,7 @@ from typing import Any
 
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._validation import _score
+from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
 
 from skmultimodal.heads._base import FusionHead
@@ -80,6 +81,9 @@ def prepare_part(
     With `ahead`, the rows to score are encoded too, so that each piece has them.
     """
     fold = part.fold
+    if not isinstance(problem.estimator, Pipeline):
+        X, y = problem.train_part(problem.estimator, fold)
+        return Prepared(None, X, y, problem.fit_params_of(fold))
     first = part.candidates[0]
     estimator = problem.trained(first, fold)
     X, y = problem.train_part(estimator, fold)
@@ -135,10 +139,13 @@ def _fit_heads(problem: SearchProblem, attempts: list[_Attempt]) -> list[Outcome
             fits[k] = Fit(head, given.X, given.y, copy.copy(given.params), data)
         else:
             outcomes[k] = _fit_other(head, given)
+    batched = problem.batched and len(fits) > 1
     with _TRAINING:
         found = fit_together(
-            list(fits.values()), batched=problem.batched, max_models=problem.max_models
+            list(fits.values()), batched=batched, max_models=problem.max_models
         )
+    if problem.batched and len(found) == 1:
+        found[0].alone = "no other net has its shape"
     outcomes.update(zip(fits, found))
     return [outcomes[k] for k in range(len(attempts))]
 
