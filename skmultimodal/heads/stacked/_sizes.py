@@ -8,31 +8,29 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._training import Job
 from skmultimodal.heads.stacked._step import Step
 
 _SHARE = 0.25  # of the memory that is free; the nets' data lie there too
 _KEPT = 5  # weights, gradients, two moments, and room to move
+_CACHE = 20 * 2**20  # bytes of weights, gradients and moments, beyond which a CPU waits
 
 
 def most_models(step: Step, job: Job, max_models: int | str) -> int:
-    """`max_models`, or as many as a share of the free memory holds."""
+    """`max_models`, or as many as are quick and as a share of the free memory holds."""
     if max_models != "auto":
         return int(max_models)
-    free = _free_memory(job.settings.device)
-    return max(1, int(_SHARE * free / max(_bytes_of_one(step, job), 1)))
-
-
-def _bytes_of_one(step: Step, job: Job) -> int:
-    """What one net takes: its weights, and what its layers give for a batch."""
-    few = job.rows.take(torch.arange(min(2, len(job.rows))))
     weights = sum(p.numel() * p.itemsize for p in step.parameters())
-    outputs = _bytes_of_outputs(step, few) / len(few) * job.batch_size
-    return int(_KEPT * weights + 2 * outputs)
+    free = _free_memory(job.settings.device)
+    most = _SHARE * free / (_KEPT * weights + _bytes_of_outputs(step, job))
+    if job.settings.device.type == "cpu":
+        most = min(most, _CACHE / (4 * weights))
+    return max(1, int(most))
 
 
-def _bytes_of_outputs(step: Step, rows: Rows) -> int:
+def _bytes_of_outputs(step: Step, job: Job) -> float:
+    """What the layers of one net give for a batch, there and back."""
+    rows = job.rows.take(torch.arange(min(2, len(job.rows))))
     seen = 0
 
     def look(module: nn.Module, args: Any, output: Any) -> None:
@@ -45,7 +43,7 @@ def _bytes_of_outputs(step: Step, rows: Rows) -> int:
         step(rows.x, rows.present, rows.y, rows.weight)
     for handle in handles:
         handle.remove()
-    return seen
+    return 2 * seen / len(rows) * job.batch_size
 
 
 def _free_memory(device: torch.device) -> int:
