@@ -54,7 +54,11 @@ from skmultimodal.fusion import (
     SimilarityNetworkFusion,
 )
 from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
-from skmultimodal.model_selection import FusionRandomizedSearchCV, FusionSearchCV
+from skmultimodal.model_selection import (
+    FusionHalvingSearchCV,
+    FusionRandomizedSearchCV,
+    FusionSearchCV,
+)
 from skmultimodal.sampling import ModalityAugmenter, ModalitySampler
 
 # --- scikit-learn's suite -------------------------------------------------------------
@@ -116,6 +120,15 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
         ModalitySampler(SMOTE(random_state=0)),
     ],
     FusionSearchCV: [FusionSearchCV(e, grid, **_SEARCH) for e, grid in _SEARCHED],
+    FusionHalvingSearchCV: [
+        FusionHalvingSearchCV(
+            FusionClassifier(random_state=0),
+            {"lr": [0.001, 0.01]},
+            factor=2,
+            max_resources=20,
+            **_SEARCH,
+        )
+    ],
     FusionRandomizedSearchCV: [
         FusionRandomizedSearchCV(e, grid, n_iter=2, random_state=0, **_SEARCH)
         for e, grid in _SEARCHED
@@ -426,6 +439,14 @@ SEARCHES = {
             cv=2,
         ),
         reorders=True,
+    ),
+    "FusionHalvingSearchCV of a head": _encoded(
+        FusionHalvingSearchCV(
+            FusionClassifier(random_state=0),
+            {"lr": [0.001, 0.01, 0.1]},
+            max_resources=3,
+            cv=2,
+        )
     ),
     "FusionRandomizedSearchCV of a head": _encoded(
         FusionRandomizedSearchCV(

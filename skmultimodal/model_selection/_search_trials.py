@@ -38,6 +38,8 @@ class Trials:
         self._fits: list[Result] = []
         self._candidates: list[dict[str, Any]] = []
         self._more: dict[str, list[Any]] = defaultdict(list)
+        seeds = np.random.default_rng().integers(2**31 - 1, size=search.n_splits_)
+        self._seeds = [int(seed) for seed in seeds]
 
     def evaluate(
         self,
@@ -48,7 +50,9 @@ class Trials:
     ) -> dict[str, Any]:
         """Fit and score candidates on all folds: the results of all so far."""
         search = self.search
+        more = more_results or {}
         problem = self._pose(list(candidate_params), cv)
+        problem.stage = search._next_stage(problem, self._candidates, self._fits)
         n_fits = len(problem.candidates) * len(problem.splits)
         if search.verbose > 0:
             print(
@@ -61,7 +65,6 @@ class Trials:
                 "candidates?"
             )
         found: dict[tuple[int, int], Result] = {}
-        more = more_results or {}
         try:
             for result in self._run(problem, n_fits, callback_ctx):
                 found[result.candidate, result.fold] = result
@@ -94,14 +97,13 @@ class Trials:
                 "cv.split and cv.get_n_splits return inconsistent results. Expected "
                 f"{search.n_splits_} splits, got {len(splits)}"
             )
-        seeds = np.random.default_rng().integers(2**31 - 1, size=len(splits))
         return SearchProblem(
             estimator=clone(search.estimator),
             X=self.X,
             y=self.y,
             candidates=candidates,
             splits=splits,
-            seeds=[int(seed) for seed in seeds],
+            seeds=self._seeds,
             scorer=self.scorers,
             fit_params=self.routed.estimator.fit,
             score_params=self.routed.scorer.score,
@@ -120,8 +122,9 @@ class Trials:
         progress = Progress(n_fits, search.verbose, score)
         checkpoint = None
         if search.checkpoint is not None:
-            checkpoint = Checkpoint(search.checkpoint, problem)
-            problem.seeds = checkpoint.seeds
+            first = not self._candidates
+            checkpoint = Checkpoint(search.checkpoint, problem, first)
+            problem.seeds = self._seeds = checkpoint.seeds
             if checkpoint.found:
                 progress.say(f"{len(checkpoint.found)} fits are in the checkpoint")
             progress.add(checkpoint.found, before=True)

@@ -16,7 +16,12 @@ from sklearn.utils.validation import _check_method_params
 
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.model_selection._search_trials import Trials
-from skmultimodal.model_selection.searching import head_of
+from skmultimodal.model_selection.searching import (
+    Result,
+    SearchProblem,
+    Stage,
+    head_of,
+)
 
 
 class StackedSearch(BaseSearchCV):
@@ -98,6 +103,15 @@ class StackedSearch(BaseSearchCV):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
         return tags
+
+    def _next_stage(
+        self,
+        problem: SearchProblem,
+        candidates: list[dict[str, Any]],
+        fits: list[Result],
+    ) -> Stage | None:
+        """How far to train, where that is done in stages."""
+        return None
 
     def _check_batched(self) -> None:
         head = head_of(self.estimator)

@@ -2,8 +2,8 @@
 
 from skmultimodal.model_selection.searching._checkpoint import Checkpoint
 from skmultimodal.model_selection.searching._engine import choose_engine
-from skmultimodal.model_selection.searching._prefix import head_of
-from skmultimodal.model_selection.searching._problem import SearchProblem
+from skmultimodal.model_selection.searching._prefix import content, head_of
+from skmultimodal.model_selection.searching._problem import SearchProblem, Stage
 from skmultimodal.model_selection.searching._progress import Progress
 from skmultimodal.model_selection.searching._report import make_report, readable
 from skmultimodal.model_selection.searching._results import Result
@@ -14,7 +14,9 @@ __all__ = [
     "Progress",
     "Result",
     "SearchProblem",
+    "Stage",
     "choose_engine",
+    "content",
     "head_of",
     "make_report",
     "readable",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import joblib
@@ -25,52 +24,62 @@ class Checkpoint:
     """A line of JSON for the search, and one for each fit that is finished.
 
     A line is written as a whole and to the disk before the search goes on; one that
-    was cut off is dropped.
+    was cut off is dropped. A search in several rounds has a section for each.
     """
 
-    def __init__(self, path: str | os.PathLike[str], problem: SearchProblem):
+    def __init__(
+        self, path: str | os.PathLike[str], problem: SearchProblem, first: bool = True
+    ):
         self.path = os.fspath(path)
         self.found: list[Result] = []
+        self.seeds: list[int] = problem.seeds
         marks = fingerprint(problem)
-        header, lines, size = self._read()
-        if header is None:
-            header = {
-                "format": _FORMAT,
-                "skmultimodal": __version__,
-                "seeds": problem.seeds,
-                "search": marks,
-            }
-            self._write([header], start=0)
-        else:
-            self._check(header, marks)
+        sections, size = self._read()
+        if sections and size < os.path.getsize(self.path):
             os.truncate(self.path, size)
-            self.found = [Result(**line) for line in lines]
-        self.seeds: list[int] = header["seeds"]
+        for header, lines in sections:
+            if header["search"] == marks:
+                self.found = [Result(**line) for line in lines]
+                self.seeds = header["seeds"]
+                return
+        if sections and first:
+            self._refuse(sections[0][0], marks)
+        header = {
+            "format": _FORMAT,
+            "skmultimodal": __version__,
+            "seeds": problem.seeds,
+            "search": marks,
+        }
+        self._write([header], start=size)
 
     def add(self, results: Sequence[Result]) -> None:
         """Keep what is finished."""
-        self._write([asdict(result) for result in results])
+        self._write([result.as_line() for result in results])
 
-    def _read(self) -> tuple[dict[str, Any] | None, list[dict[str, Any]], int]:
-        """The header, the fits, and where the last whole line ends."""
+    def _read(self) -> tuple[list[tuple[dict[str, Any], list[Any]]], int]:
+        """Headers with their fits, and where the last whole line ends."""
         try:
             with open(self.path, "rb") as file:
                 data = file.read()
         except FileNotFoundError:
-            return None, [], 0
+            return [], 0
         size = data.rfind(b"\n") + 1
-        if not size:
-            if data and not data.startswith(b'{"format"'[: len(data)]):
-                raise ValueError(self._foreign())
-            return None, [], 0
-        try:
-            header, *lines = [json.loads(line) for line in data[:size].splitlines()]
-            known = header["format"] == _FORMAT
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(self._foreign()) from error
-        if not known:
+        start = b'{"format"'
+        if data and data[: len(start)] != start[: len(data)]:
             raise ValueError(self._foreign())
-        return header, lines, size
+        sections: list[tuple[dict[str, Any], list[Any]]] = []
+        try:
+            for text in data[:size].splitlines():
+                line = json.loads(text)
+                if "format" in line:
+                    if line["format"] != _FORMAT:
+                        raise ValueError(f"format {line['format']}")
+                    sections.append((line, []))
+                else:
+                    sections[-1][1].append(line)
+        except (ValueError, TypeError) as error:
+            raise ValueError(self._foreign()) from error
+        return sections, size
 
     def _foreign(self) -> str:
         return (
@@ -78,15 +87,14 @@ class Checkpoint:
             "written. Give another path."
         )
 
-    def _check(self, header: dict[str, Any], marks: dict[str, str]) -> None:
+    def _refuse(self, header: dict[str, Any], marks: dict[str, str]) -> None:
         held = header["search"]
         differing = [name for name, mark in marks.items() if held.get(name) != mark]
-        if differing:
-            raise ValueError(
-                f"checkpoint={self.path!r} is of another search: its "
-                f"{', '.join(differing)} differ{'s' * (len(differing) == 1)} from "
-                "what is searched now. Delete the file, or give another path."
-            )
+        raise ValueError(
+            f"checkpoint={self.path!r} is of another search: its "
+            f"{', '.join(differing)} differ{'s' * (len(differing) == 1)} from what is "
+            "searched now. Delete the file, or give another path."
+        )
 
     def _write(self, lines: Iterable[dict[str, Any]], start: int | None = None) -> None:
         text = "".join(json.dumps(line, default=_plain) + "\n" for line in lines)
@@ -107,6 +115,7 @@ def _plain(value: Any) -> Any:
 def fingerprint(problem: SearchProblem) -> dict[str, str]:
     """What tells a search from another, part by part."""
     y = None if problem.y is None else _digest(problem.y)
+    stage = problem.stage
     marks: dict[str, Any] = {
         "X": _digest(problem.X),
         "y": y,
@@ -117,6 +126,7 @@ def fingerprint(problem: SearchProblem) -> dict[str, str]:
         "fit parameters": _digest_all(problem.fit_params),
         "score parameters": _digest_all(problem.score_params),
         "return_train_score": problem.return_train_score,
+        "stage": None if stage is None else [stage.resource, stage.until, stage.last],
     }
     return {name: joblib.hash(mark) for name, mark in marks.items()}
 

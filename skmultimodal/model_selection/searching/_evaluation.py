@@ -136,15 +136,19 @@ def _fit_heads(problem: SearchProblem, attempts: list[_Attempt]) -> list[Outcome
         head, given = head_of(attempt.estimator), attempt.prepared
         if isinstance(head, FusionHead):
             data = (attempt.part.prefix, attempt.part.fold)
-            fits[k] = Fit(head, given.X, given.y, copy.copy(given.params), data)
+            stage: dict[str, Any] = {}
+            if problem.stage is not None:
+                stage = problem.stage.of(attempt.result.candidate, attempt.part.fold)
+            params = copy.copy(given.params)
+            fits[k] = Fit(head, given.X, given.y, params, data, **stage)
         else:
             outcomes[k] = _fit_other(head, given)
-    batched = problem.batched and len(fits) > 1
+    batched = problem.batched and (len(fits) > 1 or problem.stage is not None)
     with _TRAINING:
         found = fit_together(
             list(fits.values()), batched=batched, max_models=problem.max_models
         )
-    if problem.batched and len(found) == 1:
+    if problem.batched and not batched and found:
         found[0].alone = "no other net has its shape"
     outcomes.update(zip(fits, found))
     return [outcomes[k] for k in range(len(attempts))]
@@ -169,7 +173,7 @@ def _conclude(
     result, prepared = attempt.result, attempt.prepared
     result.fit_time = prepared.seconds + outcome.seconds
     result.seconds += outcome.seconds
-    result.alone = outcome.alone
+    result.alone, result.paused = outcome.alone, outcome.paused
     if outcome.stack is not None:
         result.stack = f"{problem.label}.{number}.{outcome.stack}"
     if outcome.error is not None:

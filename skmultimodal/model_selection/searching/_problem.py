@@ -12,6 +12,21 @@ from sklearn.utils.validation import _check_method_params
 
 
 @dataclass
+class Stage:
+    """How far heads train this time, and where those from before go on."""
+
+    resource: str  # the parameter that says it in the end
+    until: int  # epochs
+    last: int  # epochs of the last stage: the length of schedules
+    paused: dict[tuple[int, int], Any]  # by candidate and fold
+
+    def of(self, candidate: int, fold: int) -> dict[str, Any]:
+        """What `Fit` is to be told."""
+        paused = self.paused.get((candidate, fold))
+        return {"until": min(self.until, self.last), "paused": paused}
+
+
+@dataclass
 class SearchProblem:
     """Data, candidates, folds, and what to do with them; sent to a worker once."""
 
@@ -28,12 +43,15 @@ class SearchProblem:
     error_score: Any = float("nan")
     batched: bool = True
     max_models: int | str = "auto"
+    stage: Stage | None = None  # of a search that trains in several
     label: str = field(default_factory=lambda: uuid4().hex[:8])  # of its stacks
 
     def candidate(self, number: int) -> Any:
         """The estimator of a candidate, not fitted, as the user asked for it."""
         # parameters may be estimators themselves, which fits must not share
         params = clone(self.candidates[number], safe=False)
+        if self.stage is not None:
+            params[self.stage.resource] = self.stage.last
         return clone(self.estimator).set_params(**params)
 
     def trained(self, number: int, fold: int) -> Any:

@@ -21,6 +21,13 @@ class Result:
     seconds: float = 0.0  # what it really took, its share of what others share
     stack: str | None = None  # the stack that it trained in; None: alone
     alone: str | None = None  # why
+    paused: Any = None  # where its training can go on
+
+    def as_line(self) -> dict[str, Any]:
+        """What is kept of it in a file."""
+        line = dict(vars(self))
+        del line["paused"]  # weights: from a file, training starts again
+        return line
 
     def as_out(self, return_train_score: bool) -> dict[str, Any]:
         """In the form of scikit-learn's `_fit_and_score`."""
