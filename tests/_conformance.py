@@ -11,7 +11,11 @@ import numpy as np
 import pandas as pd
 from imblearn.over_sampling import SMOTE
 from imblearn.under_sampling import RandomUnderSampler
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 import skmultimodal
@@ -50,11 +54,29 @@ from skmultimodal.fusion import (
     SimilarityNetworkFusion,
 )
 from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
+from skmultimodal.model_selection import (
+    FusionHalvingSearchCV,
+    FusionRandomizedSearchCV,
+    FusionSearchCV,
+)
 from skmultimodal.sampling import ModalityAugmenter, ModalitySampler
 
 # --- scikit-learn's suite -------------------------------------------------------------
 
 _TWO = {"a": slice(0, 1), "b": slice(1, None)}
+_QUICK: dict[str, Any] = {"max_epochs": 3, "random_state": 0}
+# as scikit-learn itself checks its searches, and over heads
+_SEARCH: dict[str, Any] = {"cv": 2, "error_score": "raise"}
+_SEARCHED = [
+    (Ridge(), {"alpha": [0.1, 1.0]}),
+    (LogisticRegression(), {"C": [0.1, 1.0]}),
+    (Pipeline([("pca", PCA()), ("ridge", Ridge())]), {"ridge__alpha": [0.1, 1.0]}),
+    (
+        Pipeline([("pca", PCA()), ("logistic", LogisticRegression())]),
+        {"logistic__C": [0.1, 1.0]},
+    ),
+    (FusionClassifier(max_epochs=20, random_state=0), {"lr": [0.001, 0.01]}),
+]
 INSTANCES: dict[type, list[BaseEstimator]] = {
     ModalityTransformer: [
         ModalityTransformer(),
@@ -96,6 +118,20 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
     ModalitySampler: [
         ModalitySampler(RandomUnderSampler(random_state=0)),
         ModalitySampler(SMOTE(random_state=0)),
+    ],
+    FusionSearchCV: [FusionSearchCV(e, grid, **_SEARCH) for e, grid in _SEARCHED],
+    FusionHalvingSearchCV: [
+        FusionHalvingSearchCV(
+            FusionClassifier(random_state=0),
+            {"lr": [0.001, 0.01]},
+            factor=2,
+            max_resources=20,
+            **_SEARCH,
+        )
+    ],
+    FusionRandomizedSearchCV: [
+        FusionRandomizedSearchCV(e, grid, n_iter=2, random_state=0, **_SEARCH)
+        for e, grid in _SEARCHED
     ],
     ModalityAugmenter: [
         ModalityAugmenter(random_state=0),
@@ -144,7 +180,13 @@ _OUT_OF_FOLD = (
     "fit_transform gives training rows a representation out of fold, as "
     "sklearn.preprocessing.TargetEncoder does: a net that has seen y gives it away"
 )
+_TWO_D = (
+    "Ridge takes 2-D y and does not warn of it; scikit-learn expects the same of its "
+    "own searches"
+)
 EXPECTED_FAILURES: dict[type, dict[str, str]] = {
+    FusionSearchCV: {"check_supervised_y_2d": _TWO_D},
+    FusionRandomizedSearchCV: {"check_supervised_y_2d": _TWO_D},
     FusionClassifier: {"check_sample_weight_equivalence_on_dense_data": _STOCHASTIC},
     FusionRegressor: {"check_sample_weight_equivalence_on_dense_data": _STOCHASTIC},
     FusionTransformer: {
@@ -230,6 +272,8 @@ def public_estimators() -> set[type]:
 
 def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
     known, params = EXPECTED_FAILURES.get(type(estimator), {}), estimator.get_params()
+    if isinstance(estimator, BaseSearchCV) and is_classifier(estimator):
+        known = {}
     if params.get("objective", "supervised") != "supervised":
         known = {c: why for c, why in known.items() if why != _OUT_OF_FOLD}
     late = params.get("average") or params.get("target_weight")
@@ -351,7 +395,6 @@ def _encoded(estimator: Any, **more: Any) -> Case:
     return Case(estimator, X, columns, **more)
 
 
-_QUICK: dict[str, Any] = {"max_epochs": 3, "random_state": 0}
 _ENTRIES = [
     ("tabular", TabularEncoder(), ["age", "kind", "seen"]),
     ("note", TextEncoder(n_components=3, random_state=0), "note"),
@@ -448,6 +491,33 @@ HEADS = {
         )
     },
 }
+SEARCHES = {
+    "FusionSearchCV of a pipeline": _raw(
+        FusionSearchCV(
+            _pipeline("classifier", **_QUICK),
+            {"head__fusion": ["concat", "gated"]},
+            cv=2,
+        ),
+        reorders=True,
+    ),
+    "FusionHalvingSearchCV of a head": _encoded(
+        FusionHalvingSearchCV(
+            FusionClassifier(random_state=0),
+            {"lr": [0.001, 0.01, 0.1]},
+            max_resources=3,
+            cv=2,
+        )
+    ),
+    "FusionRandomizedSearchCV of a head": _encoded(
+        FusionRandomizedSearchCV(
+            FusionClassifier(**_QUICK),
+            {"lr": [0.001, 0.01, 0.1]},
+            n_iter=2,
+            cv=2,
+            random_state=0,
+        )
+    ),
+}
 REPRESENTATIONS = {
     "FusionTransformer": _encoded(FusionTransformer("bottleneck", **_QUICK)),
     "FusionTransformer contrastive": _encoded(
@@ -479,6 +549,7 @@ PREDICTORS = {
     **ENCODERS,
     **COMPOSITIONS,
     **HEADS,
+    **SEARCHES,
     **REPRESENTATIONS,
     **CLOSED_FORM,
 }

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import estimator_checks, get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -28,7 +29,10 @@ from . import _conformance as table
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn(estimator, check):
-    check(estimator)
+    with warnings.catch_warnings():
+        if isinstance(estimator, BaseSearchCV):  # whose splitters cast an inf in y
+            warnings.filterwarnings("ignore", "invalid value encountered in cast")
+        check(estimator)
 
 
 @pytest.mark.slow
@@ -43,6 +47,7 @@ def test_scikit_learn_with_losses_and_controls(estimator, check):
 def _by_hand():
     for cls, group in table.INSTANCES.items():
         transforms = hasattr(cls, "transform") and cls not in table.ONE_COLUMN
+        transforms = transforms and not issubclass(cls, BaseSearchCV)  # if that does
         names = table.BY_HAND if cls not in table.ONE_COLUMN else table.BY_HAND[:1]
         known = table.EXPECTED_FAILURES_BY_HAND.get(cls, {})
         for k, estimator in enumerate(group):

@@ -97,6 +97,11 @@ class MediaEncoder(ColumnEncoder):
         """Number of components to keep, None for all."""
         return self.n_components
 
+    def _learns(self) -> bool:
+        """Whether what `fit` keeps of its rows decides how others come out."""
+        in_steps = getattr(self, "output", "pooled") == "sequence"  # their number
+        return in_steps or self._width() is not None or bool(vars(self).get("ranges_"))
+
     # What all do -------------------------------------------------------------------
 
     def _fit_parts(self, parts: Parts, column: Column) -> np.ndarray | Sequences:

@@ -224,6 +224,9 @@ class SeriesEncoder(MediaEncoder):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    def _learns(self) -> bool:
+        return True  # the number of channels
+
     def _parts(self, column: Column) -> Parts:
         return unique_parts(replace(column, cells=[unpacked(c) for c in column.cells]))
 

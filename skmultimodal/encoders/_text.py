@@ -196,6 +196,9 @@ class TextEncoder(MediaEncoder):
             return self._ngrams.transform(parts.values)
         return self._ngrams.word_features(parts.values, self.max_steps)
 
+    def _learns(self) -> bool:
+        return self.model is None or super()._learns()
+
     def _network(self, name: str) -> SentenceModel:
         return load_sentence_model(
             name,

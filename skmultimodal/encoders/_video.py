@@ -281,6 +281,10 @@ class VideoEncoder(MediaEncoder):
         if frames:
             self.frame_encoder_ = encoder.fit(frames)
 
+    def _learns(self) -> bool:
+        of_frames = self.frame_encoder is not None and self.frame_encoder._learns()
+        return super()._learns() or of_frames
+
     def _network(self, name: str) -> ClipModel:
         return load_clip_model(
             name,

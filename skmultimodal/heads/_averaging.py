@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 AVERAGES = ("ema", "swa")
@@ -26,16 +26,16 @@ class Averaging:
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """Has the module hold the averaged weights inside."""
+        """Has the net hold the averaged weights inside."""
         yield
 
     def finish(self) -> None:
-        """Leaves the averaged weights in the module."""
+        """Leaves the averaged weights in the net."""
 
 
 class _Mean(Averaging):
-    def __init__(self, module: nn.Module):
-        self.now = list(module.parameters())
+    def __init__(self, weights: list[Tensor]):
+        self.now = weights
         self.mean: list[Tensor] = []
         self.n = 0  # weights that are in the mean
 
@@ -70,8 +70,8 @@ class ExponentialAverage(_Mean):
     forgotten.
     """
 
-    def __init__(self, module: nn.Module, n_steps: int):
-        super().__init__(module)
+    def __init__(self, weights: list[Tensor], n_steps: int):
+        super().__init__(weights)
         self.decay = 1 - 1 / max(1.0, _AGE * n_steps)
 
     def after_step(self) -> None:
@@ -86,8 +86,8 @@ class LateAverage(_Mean):
     Generalization", arXiv:1803.05407.
     """
 
-    def __init__(self, module: nn.Module, n_epochs: int):
-        super().__init__(module)
+    def __init__(self, weights: list[Tensor], n_epochs: int):
+        super().__init__(weights)
         self.first = int(SWA_START * n_epochs)
 
     def after_epoch(self, number: int) -> None:
@@ -96,10 +96,11 @@ class LateAverage(_Mean):
 
 
 def make_averaging(
-    name: str | None, module: nn.Module, n_epochs: int, n_batches: int
+    name: str | None, weights: list[Tensor], n_epochs: int, n_batches: int
 ) -> Averaging:
+    """`weights` is a list of the tensors that a training changes in place."""
     if name == "ema":
-        return ExponentialAverage(module, n_epochs * n_batches)
+        return ExponentialAverage(weights, n_epochs * n_batches)
     if name == "swa":
-        return LateAverage(module, n_epochs)
+        return LateAverage(weights, n_epochs)
     return Averaging()

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from skmultimodal.nn._losses import WeightedLoss, present_mean, stack_present
+from skmultimodal.nn._losses import (
+    WeightedLoss,
+    at_least_single,
+    present_mean,
+    stack_present,
+)
 
 if TYPE_CHECKING:
     from skmultimodal.heads._network import FusionBody, NetworkOutput
@@ -218,7 +223,7 @@ def modality_losses(
     assert out.per_modality is not None
     assert out.present is not None
     losses = [
-        criterion.per_sample(output.float(), rows.y)
+        criterion.per_sample(at_least_single(output), rows.y)
         for output in out.per_modality.values()
     ]
     return torch.stack(losses, dim=1), stack_present(out.present)

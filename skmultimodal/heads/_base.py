@@ -24,7 +24,12 @@ from skmultimodal.heads._balance import BALANCES, make_balance
 from skmultimodal.heads._devices import choose_device
 from skmultimodal.heads._inputs import BlockInputs
 from skmultimodal.heads._network import FusionBody, Recipe, as_sizes
-from skmultimodal.heads._planning import block_gains, check_modalities, check_task
+from skmultimodal.heads._planning import (
+    block_gains,
+    check_task,
+    refuse_few_modalities,
+    warn_of_nameless,
+)
 from skmultimodal.heads._reading import (
     read_encoded,
     read_validation,
@@ -35,6 +40,7 @@ from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._state import freeze, thaw
 from skmultimodal.heads._training import (
+    Job,
     Settings,
     Trained,
     refuse_scoring,
@@ -140,6 +146,23 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     def _fit(
         self, X: Any, y: Any, sample_weight: Any, X_val: Any, y_val: Any, groups: Any
     ) -> None:
+        job = self._prepare(X, y, sample_weight, X_val, y_val, groups)
+        if job is not None:
+            self._complete(train_network(job), self.warm_start)
+
+    def _prepare(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        groups: Any = None,
+    ) -> Job | None:
+        """Read everything, up to the training that there is to do.
+
+        None: ``fusion="auto"`` has done it all.
+        """
         resume = self.warm_start and hasattr(self, "module_")
         x = read_encoded(self, X, reset=not resume)
         target = self._read_target(y, reset=not resume)
@@ -153,7 +176,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         if self._is_auto:
             given = None if X_val is None else (X_val, y_val)
             self._fit_auto(X, y, x, target, weight, sample_weight, given, groups, seed)
-            return
+            return None
         for name in ("_auto", "fusion_report_"):
             self.__dict__.pop(name, None)
         rows = np.arange(len(x))
@@ -178,12 +201,13 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             valid = self._rows(x_val, y_val, None, np.arange(len(x_val)))
         elif held_out is not None:
             valid = self._rows(x, target, weight, held_out)
-        settings = self._settings(seed, self.max_epochs, self.lr_schedule)
-        n_epochs = settings.epochs + (self.n_iter_ if resume else 0)
-        loss = self._choose_loss(n_epochs)
-        self._train(loss, train, valid, settings, resume, self.warm_start)
+        return self._make_job(train, valid, seed, resume)
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
+        job = self._prepare_part(X, y, sample_weight)
+        self._complete(train_network(job), keep_optimizer=True)
+
+    def _prepare_part(self, X: Any, y: Any, sample_weight: Any) -> Job:
         if self._is_auto:
             raise ValueError(
                 "fusion='auto' chooses on folds of all rows, which partial_fit does "
@@ -216,8 +240,8 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             self._recipe, self._inputs = self._plan(_take(x, rows), X, target[rows])
         train = self._rows(x, target, weight, rows)
         settings = self._settings(seed, 1, "constant")
-        loss = self._choose_loss(None)
-        self._train(loss, train, None, settings, resume, keep_optimizer=True)
+        job = Job(self._recipe, self._choose_loss(None), train, None, settings)
+        return self._with_before(job, resume)
 
     @property
     def _is_auto(self) -> bool:
@@ -309,20 +333,33 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         fusion = make_fusion(self.fusion)
         self._check_task(fusion)
         nameless = _get_feature_names(X) is None
-        check_modalities(self, layout, fusion, x, nameless)
+        refuse_few_modalities(layout, fusion, nameless)
+        if nameless:
+            warn_of_nameless(self, x)
         names = self._column_names(x)
         inputs = BlockInputs.learn(
             x, layout, names, self.standardize, type(self).__name__
         )
-        recipe = Recipe(
+        gains = block_gains(self, x, inputs, target)
+        n_outputs = self._count_outputs(target)
+        return self._make_recipe(layout, fusion, n_outputs, gains), inputs
+
+    def _make_recipe(
+        self,
+        layout: Layout,
+        fusion: NeuralFusion,
+        n_outputs: int,
+        gains: tuple[float, ...],
+    ) -> Recipe:
+        return Recipe(
             layout,
             fusion,
             int(self.embed_dim),
             as_sizes(self.hidden_layer_sizes),
             float(self.dropout),
             float(self.modality_dropout),
-            self._count_outputs(target),
-            block_gains(self, x, inputs, target),
+            n_outputs,
+            gains,
             self.temporal,
             self._auxiliary,
             self._output_scale,
@@ -330,7 +367,6 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
             int(self.n_members),
             float(self.mixup),
         )
-        return recipe, inputs
 
     def _check_task(self, fusion: NeuralFusion) -> None:
         check_task(fusion, self._task())
@@ -395,21 +431,40 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         self._check_own_loss(fusion)
         return loss
 
-    def _train(
-        self,
-        loss: WeightedLoss,
-        train: Rows,
-        valid: Rows | None,
-        settings: Settings,
-        resume: bool,
-        keep_optimizer: bool,
-    ) -> None:
-        before = (self.module_, self._optimizer_state) if resume else None
-        old = list(self.history_) if resume else []
-        settings = replace(settings, first_epoch=len(old))
-        done: Trained = train_network(
-            self._recipe, loss, train, valid, settings, before
-        )
+    def _prepare_like(self, other: FusionHead, job: Job) -> Job:
+        """What `_prepare` gives where another head has read the same rows alike."""
+        own = self.get_params(deep=False)
+        self.__dict__.update({k: v for k, v in vars(other).items() if k not in own})
+        self._check_loss()
+        fusion = make_fusion(self.fusion)
+        self._check_task(fusion)
+        layout, gains = job.recipe.layout, job.recipe.gains
+        refuse_few_modalities(layout, fusion, not hasattr(self, "feature_names_in_"))
+        n_outputs = job.recipe.n_outputs
+        self._recipe = self._make_recipe(layout, fusion, n_outputs, gains)
+        seed = draw_seed(self.random_state)
+        return self._make_job(job.rows, job.valid, seed, resume=False)
+
+    def _make_job(
+        self, train: Rows, valid: Rows | None, seed: int, resume: bool
+    ) -> Job:
+        settings = self._settings(seed, self.max_epochs, self.lr_schedule)
+        n_epochs = settings.epochs + (self.n_iter_ if resume else 0)
+        loss = self._choose_loss(n_epochs)
+        job = Job(self._recipe, loss, train, valid, settings)
+        return self._with_before(job, resume)
+
+    def _with_before(self, job: Job, resume: bool) -> Job:
+        """With the net and the history that the training goes on from."""
+        if not resume:
+            return job
+        settings = replace(job.settings, first_epoch=len(self.history_))
+        before = self.module_, self._optimizer_state
+        return replace(job, settings=settings, before=before)
+
+    def _complete(self, done: Trained, keep_optimizer: bool) -> None:
+        """Take over what a training has left."""
+        old = list(self.history_) if done.first_epoch else []
         history = [dict(epoch) for epoch in done.history]
         for epoch in history:
             epoch.pop("batches", None)

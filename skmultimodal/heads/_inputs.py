@@ -84,7 +84,7 @@ class BlockInputs:
                     f"Every row lacks the modality {name!r}: {who} goes on without it, "
                     "also at predict.",
                     UserWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
             width = self.layout.slices()[name]
             holes = gone[:, width] & np.repeat(here, block.n_features, axis=1)
@@ -102,7 +102,7 @@ class BlockInputs:
                 f"{who} filled missing values with the training mean: {what}. A "
                 "modality counts as absent only where all its columns are NaN.",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _standardize(self, x: Tensor, out: Tensor, scratch: Tensor) -> Tensor:

@@ -104,6 +104,7 @@ class FusionBody(nn.Module):
         self.hides = recipe.modality_dropout > 0
         self.register_buffer("rate", torch.tensor(float(recipe.modality_dropout)))
         n_tokens = {b.name: b.n_steps for b in layout}
+        self.n_steps = list(n_tokens.values())
         self.fusion = recipe.fusion.build(n_tokens, d, recipe.dropout)
 
     def presence(self, present: Tensor) -> dict[str, Tensor]:
@@ -117,7 +118,8 @@ class FusionBody(nn.Module):
         """x: (n, n_columns), here: (n, T_m) -> tokens (n, T_m, d), their fusion"""
         parts = [self.tokens[m](x[:, s], here[m]) for m, s in self.columns.items()]
         joint = self.dropout(torch.cat(parts, dim=1))  # (n, Σ T_m, d)
-        tokens = {m: joint[:, s] for m, s in self.steps.items()}
+        streams = joint.split(self.n_steps, dim=1)  # slices would cost more backwards
+        tokens = dict(zip(self.steps, streams))
         return tokens, self.fusion(tokens, here)
 
     def _drop_modalities(self, here: dict[str, Tensor]) -> dict[str, Tensor]:

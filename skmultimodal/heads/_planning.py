@@ -33,27 +33,30 @@ def check_task(fusion: NeuralFusion, task: str) -> None:
         )
 
 
-def check_modalities(
-    head: Any, layout: Layout, fusion: NeuralFusion, x: np.ndarray, nameless: bool
-) -> None:
-    """Refuse too few modalities; warn of a nameless array that holds NaN."""
-    remedy = (
-        "X is an array without column names, so all of it is one modality, 'x'. "
-        "Give a frame (pack makes one), or modalities={'text': slice(0, 384), ...}."
-    )
+_NAMELESS = (
+    "X is an array without column names, so all of it is one modality, 'x'. "
+    "Give a frame (pack makes one), or modalities={'text': slice(0, 384), ...}."
+)
+
+
+def refuse_few_modalities(layout: Layout, fusion: NeuralFusion, nameless: bool) -> None:
     if len(layout) < fusion.min_modalities:
         fit = [n for n, c in known_fusions().items() if c.min_modalities == 1]
         raise ValueError(
             f"{fusion!r} needs at least {fusion.min_modalities} modalities, X has "
             f"{len(layout)}: {layout.names}. Fusions that take one: {fit}."
-            + (f" {remedy}" if nameless else "")
+            + (f" {_NAMELESS}" if nameless else "")
         )
-    if nameless and head.modalities is None and holds_nan(x):
+
+
+def warn_of_nameless(head: Any, x: np.ndarray) -> None:
+    """Of a nameless array that holds NaN."""
+    if head.modalities is None and holds_nan(x):
         warnings.warn(
-            f"X holds NaN. {remedy} Only rows that are NaN as a whole count as "
+            f"X holds NaN. {_NAMELESS} Only rows that are NaN as a whole count as "
             "absent then.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,14 +13,14 @@ from skorch import NeuralNet
 from skorch.callbacks import PrintLog
 from torch import Tensor, nn
 
-from skmultimodal.heads._averaging import SWA_START, Averaging, make_averaging
+from skmultimodal.heads._averaging import Averaging, make_averaging
 from skmultimodal.heads._balance import Balance
 from skmultimodal.heads._batches import BalancedOrder
+from skmultimodal.heads._best import BestWeights
 from skmultimodal.heads._joint_loss import joint_loss
 from skmultimodal.heads._network import NetworkOutput
 from skmultimodal.heads._rows import Batches, Rows
-
-_WARM_UP = 0.05  # share of all steps
+from skmultimodal.heads._schedule import Schedule
 
 
 class Trainer(NeuralNet):
@@ -133,27 +132,41 @@ class Trainer(NeuralNet):
                 "y_pred": y_pred,
             }
 
-    def train(self, rows: Rows, valid: Rows | None, epochs: int) -> Trainer:
+    def train(
+        self,
+        rows: Rows,
+        valid: Rows | None,
+        epochs: int,
+        stop_after: int | None = None,
+    ) -> Trainer:
         """Train for some epochs, and keep the best weights if asked to stop early.
+
+        With `stop_after` it ends before, as far as it is by then.
 
         A callback stops the training by raising KeyboardInterrupt when an epoch ends,
         as skorch's own do; a real interruption goes on to the caller.
         """
         start = time.monotonic()
         batches = self.get_iterator(rows, training=True)
-        steps = _Schedule(self, epochs * len(batches))
         n_batches = len(batches)
-        self.averaging = make_averaging(self.average, self.module_, epochs, n_batches)
-        best = _Best(self.module_, self.n_iter_no_change)
+        schedule = Schedule(
+            self.lr, self.lr_schedule, epochs * n_batches, self.average == "swa"
+        )
+        self.averaging = make_averaging(
+            self.average, self._parameters, epochs, n_batches
+        )
+        changing = [*self._parameters, *self.module_.buffers()]
+        best = BestWeights(changing, self.n_iter_no_change)
         told = {"dataset_train": rows, "dataset_valid": valid}
         self.notify("on_train_begin", X=rows, y=rows.y)
         self.balance.start(self, rows, valid)
-        for number in range(epochs):
+        for number in range(min(epochs, stop_after or epochs)):
             epoch_start = time.monotonic()
             self.criterion_.start_epoch(self.first_epoch + number)
             self.notify("on_epoch_begin", **told)
             self._set_training(True)
-            train = self._run(steps.follow(self._until(batches, start)), training=True)
+            stream = self._at_rates(schedule, self._until(batches, start))
+            train = self._run(stream, training=True)
             self.history.record("train_loss", train)
             self.averaging.after_epoch(number)
             if valid is not None:
@@ -193,6 +206,13 @@ class Trainer(NeuralNet):
                 self.notify("on_batch_end", batch=batch, training=training, **done)
         return float(np.average(torch.stack(losses).cpu().numpy(), weights=counts))
 
+    def _at_rates(self, schedule: Schedule, batches: Iterable[Rows]) -> Iterable[Rows]:
+        group = self.optimizer_.param_groups[0]
+        for batch in batches:
+            if schedule.cosine:  # else a callback may set the rate
+                group["lr"] = schedule.next()
+            yield batch
+
     def _until(self, batches: Batches, start: float) -> Iterable[Rows]:
         for batch in batches:
             yield batch
@@ -203,60 +223,10 @@ class Trainer(NeuralNet):
         return self.max_time is not None and time.monotonic() - start >= self.max_time
 
     @functools.cached_property
-    def _parameters(self) -> list[nn.Parameter]:
+    def _parameters(self) -> list[Tensor]:
         return list(self.module_.parameters())
 
     @functools.cached_property
     def _in_bfloat16(self) -> bool:
         on_cuda = torch.device(self.device).type == "cuda"
         return on_cuda and torch.cuda.is_bf16_supported()
-
-
-class _Schedule:
-    """Learning rate by step: a short linear rise, then half a cosine."""
-
-    def __init__(self, trainer: Trainer, n_steps: int):
-        self.groups = trainer.optimizer_.param_groups
-        self.peak = trainer.lr
-        self.cosine = trainer.lr_schedule == "cosine"
-        self.n_steps, self.step = max(n_steps, 1), 0
-        self.rise = max(1, round(_WARM_UP * n_steps))
-        # what "swa" averages has to move
-        self.last = SWA_START * n_steps if trainer.average == "swa" else n_steps
-
-    def follow(self, batches: Iterable[Rows]) -> Iterable[Rows]:
-        for batch in batches:
-            if self.cosine:
-                up = min(1.0, (self.step + 1) / self.rise)
-                step = min(self.step, self.last)
-                down = 0.5 * (1 + math.cos(math.pi * step / self.n_steps))
-                for group in self.groups:
-                    group["lr"] = self.peak * up * down
-            self.step += 1
-            yield batch
-
-
-class _Best:
-    """The weights of the epoch with the lowest validation loss."""
-
-    def __init__(self, module: nn.Module, patience: int | None):
-        self.module, self.patience = module, patience
-        self.loss, self.since = math.inf, 0
-        self.weights: dict[str, Tensor] | None = None
-
-    def saw(self, loss: float) -> bool:
-        self.since += 1
-        if not loss < self.loss:
-            return False
-        self.loss, self.since = loss, 0
-        if self.patience is not None:
-            self.weights = {k: v.clone() for k, v in self.module.state_dict().items()}
-        return True
-
-    @property
-    def enough(self) -> bool:
-        return self.patience is not None and self.since >= self.patience
-
-    def restore(self) -> None:
-        if self.weights is not None:
-            self.module.load_state_dict(self.weights)

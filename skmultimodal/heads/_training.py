@@ -42,6 +42,26 @@ class Settings:
     batch_sampler: str | None = None
     average: str | None = None
     max_grad_norm: float | None = None
+    stop_after: int | None = None  # epochs, where not all are trained in one go
+
+
+@dataclass(frozen=True)
+class Job:
+    """What there is to train, and on what."""
+
+    recipe: Recipe
+    loss: WeightedLoss
+    rows: Rows
+    valid: Rows | None
+    settings: Settings
+    # the net that it goes on from, and the state of its optimiser
+    before: tuple[nn.Module, dict[str, Any] | None] | None = None
+
+    @property
+    def batch_size(self) -> int:
+        size = self.settings.batch_size
+        n_rows = self.settings.sized_for or len(self.rows)
+        return auto_batch_size(n_rows) if size == "auto" else int(size)
 
 
 @dataclass
@@ -53,6 +73,7 @@ class Trained:
     history: Any
     callbacks: list[Any]
     batch_size: int
+    first_epoch: int = 0
 
 
 def refuse_scoring(callbacks: Iterable[Any]) -> None:
@@ -75,21 +96,12 @@ def auto_batch_size(n_rows: int) -> int:
     return size
 
 
-def train_network(
-    recipe: Recipe,
-    loss: WeightedLoss,
-    rows: Rows,
-    valid: Rows | None,
-    settings: Settings,
-    resume: tuple[nn.Module, dict[str, Any] | None] | None = None,
-) -> Trained:
+def train_network(job: Job) -> Trained:
     """Train; with ``batch_size="auto"`` halve the batch while memory runs out."""
-    size = settings.batch_size
-    n_rows = settings.sized_for or len(rows)
-    size = auto_batch_size(n_rows) if size == "auto" else int(size)
+    settings, size = job.settings, job.batch_size
     while True:
         try:
-            return _train_once(recipe, loss, rows, valid, settings, resume, size)
+            return _train_once(job, size)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -109,21 +121,16 @@ def train_network(
         )
 
 
-def _train_once(
-    recipe: Recipe,
-    loss: WeightedLoss,
-    rows: Rows,
-    valid: Rows | None,
-    settings: Settings,
-    resume: tuple[nn.Module, dict[str, Any] | None] | None,
-    batch_size: int,
-) -> Trained:
-    device = settings.device
+def _train_once(job: Job, batch_size: int) -> Trained:
+    settings, device = job.settings, job.settings.device
     with seeded(settings.seed, device):
-        module = recipe.build() if resume is None else copy.deepcopy(resume[0])
+        if job.before is None:
+            module: nn.Module = job.recipe.build()
+        else:
+            module = copy.deepcopy(job.before[0])
         trainer = Trainer(
             module,
-            copy.deepcopy(loss),
+            copy.deepcopy(job.loss),
             generator=torch.Generator().manual_seed(settings.seed),
             lr=settings.lr,
             lr_schedule=settings.lr_schedule,
@@ -140,12 +147,13 @@ def _train_once(
             device=device,
             verbose=settings.verbose,
         ).initialize()
-        if resume is not None and resume[1] is not None:
-            trainer.optimizer_.load_state_dict(copy.deepcopy(resume[1]))
+        if job.before is not None and job.before[1] is not None:
+            trainer.optimizer_.load_state_dict(copy.deepcopy(job.before[1]))
         trainer.train(
-            rows.to(device),
-            None if valid is None else valid.to(device),
+            job.rows.to(device),
+            None if job.valid is None else job.valid.to(device),
             settings.epochs,
+            settings.stop_after,
         )
     return Trained(
         trainer.module_.eval(),
@@ -153,4 +161,5 @@ def _train_once(
         trainer.history,
         [callback for _, callback in trainer.callbacks_],
         batch_size,
+        settings.first_epoch,
     )

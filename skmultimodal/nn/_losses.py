@@ -21,8 +21,8 @@ class WeightedLoss(nn.Module):
 
     def forward(self, output: Tensor, y: Tensor, weight: Tensor | None) -> Tensor:
         if weight is None:
-            return self.mean(output.float(), y)
-        return (self.per_sample(output.float(), y) * weight).mean()
+            return self.mean(at_least_single(output), y)
+        return (self.per_sample(at_least_single(output), y) * weight).mean()
 
     def start_epoch(self, number: int) -> None:
         """Told of every epoch, from 0: a loss may change as the training goes on."""
@@ -123,6 +123,11 @@ class OwnLoss(WeightedLoss):
 
     def per_sample(self, output: Tensor, y: Tensor) -> Tensor:
         return output
+
+
+def at_least_single(x: Tensor) -> Tensor:
+    """Out of half precision, in which a loss would be too coarse."""
+    return x.float() if x.dtype.itemsize < 4 else x
 
 
 def present_mean(losses: Tensor, present: Tensor, weight: Tensor | None) -> Tensor:

@@ -1,0 +1,112 @@
+"""Which nets train together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from skmultimodal.heads._base import FusionHead
+from skmultimodal.heads._training import Job
+from skmultimodal.heads.stacked._alone import Trial, try_mapping
+from skmultimodal.heads.stacked._outcome import Outcome
+from skmultimodal.heads.stacked._paused import Paused
+from skmultimodal.heads.stacked._sizes import most_models
+from skmultimodal.heads.stacked._step import Step, signature
+
+_FEW = 4  # nets on the same rows, below which they join nets on other rows
+
+
+@dataclass
+class Net:
+    """A head whose rows are read, with its net."""
+
+    head: FusionHead
+    job: Job
+    step: Step
+    outcome: Outcome
+    paused: Paused | None = None  # where it goes on
+
+    @property
+    def shape(self) -> Hashable:
+        """Nets that differ in it cannot train in one stack."""
+        settings = self.job.settings
+        return (
+            signature(self.step),
+            self.job.batch_size,
+            settings.device,
+            settings.first_epoch,
+            0 if self.paused is None else self.paused.n_epochs,
+            self.job.valid is None,
+            self.job.rows.x.dtype,
+            tuple(self.job.rows.y.shape[1:]),
+        )
+
+    @property
+    def sees(self) -> Hashable:
+        """Nets that share it get the same rows in the same order."""
+        settings = self.job.settings
+        return (
+            id(self.job.rows),
+            id(self.job.valid),
+            settings.seed,
+            settings.batch_sampler,
+        )
+
+    @property
+    def pauses(self) -> bool:
+        return self.paused is not None or self.job.settings.stop_after is not None
+
+    @property
+    def n_rows(self) -> tuple[int, int]:
+        return len(self.job.rows), 0 if self.job.valid is None else len(self.job.valid)
+
+
+def group_nets(nets: Sequence[Net], max_models: int | str) -> list[list[Net]]:
+    """Stacks of nets; those that are alone in one say why, or are of a shape alone."""
+    groups = []
+    for same in _by(nets, lambda net: net.shape):
+        trial: Trial = try_mapping(same[0].step, same[0].job)
+        if trial.fails is not None:
+            for net in same:
+                net.outcome.alone = trial.fails
+            groups += [[net] for net in same]
+            continue
+        most = most_models(same[0].step, same[0].job, max_models)
+        for pool in _pools(same, trial.by_row):
+            groups += _cut(pool, most)
+    return groups
+
+
+def _pools(nets: Sequence[Net], by_row: bool) -> list[list[Net]]:
+    """Nets that see the same rows are quickest together, lest they are few.
+
+    A GPU has room for all. Where rows do not count by themselves, batches of unequal
+    size cannot be evened out.
+    """
+    on_cpu = nets[0].job.settings.device.type == "cpu"
+    pools, rest = [], []
+    for same in _by(nets, lambda net: net.sees):
+        if on_cpu and len(same) >= _FEW:
+            pools.append(same)
+        else:
+            rest += same
+    return pools + ([rest] if by_row and rest else _by(rest, lambda net: net.n_rows))
+
+
+def _cut(nets: list[Net], most: int) -> list[list[Net]]:
+    """In parts of nearly equal size."""
+    n_parts = -(-len(nets) // most)
+    each, more = divmod(len(nets), n_parts)
+    parts, start = [], 0
+    for k in range(n_parts):
+        stop = start + each + (k < more)
+        parts.append(nets[start:stop])
+        start = stop
+    return parts
+
+
+def _by(nets: Sequence[Net], key: Callable[[Net], Hashable]) -> list[list[Net]]:
+    found: dict[Hashable, list[Net]] = {}
+    for net in nets:
+        found.setdefault(key(net), []).append(net)
+    return list(found.values())

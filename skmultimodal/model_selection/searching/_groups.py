@@ -1,0 +1,70 @@
+"""From fits to tasks: what is encoded and trained together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+
+@dataclass(frozen=True)
+class Part:
+    """Candidates of one prefix on one fold: their heads see the same rows."""
+
+    fold: int
+    prefix: int
+    candidates: tuple[int, ...]
+    piece: bool = False  # of a part whose prefix is fitted before, for all pieces
+
+
+Task = tuple[Part, ...]  # what one worker encodes and trains together
+
+
+def list_parts(
+    keys: Sequence[Hashable], n_folds: int, done: set[tuple[int, int]]
+) -> list[Part]:
+    """Fold by fold, the candidates of each prefix that are not done yet."""
+    numbers: dict[Hashable, int] = {}
+    for key in keys:
+        numbers.setdefault(key, len(numbers))
+    parts = []
+    for fold in range(n_folds):
+        members: dict[int, list[int]] = {number: [] for number in numbers.values()}
+        for candidate, key in enumerate(keys):
+            if (candidate, fold) not in done:
+                members[numbers[key]].append(candidate)
+        parts += [Part(fold, p, tuple(m)) for p, m in members.items() if m]
+    return parts
+
+
+def plan_tasks(parts: list[Part], n_workers: int, *, together: bool) -> list[Task]:
+    """Tasks that keep all workers busy to the end.
+
+    One worker takes part by part, or all at once, `together`, where a stack of many
+    nets costs as much as one of few. Several take the parts; those that are left over
+    when all have had equally many are cut into pieces.
+    """
+    if together:
+        chunks = [parts[k::n_workers] for k in range(n_workers)]
+        return [tuple(chunk) for chunk in chunks if chunk]
+    if n_workers > 1:
+        parts = sorted(parts, key=lambda part: -len(part.candidates))
+    left_over = len(parts) % n_workers
+    if not left_over or len(parts) > 4 * n_workers:
+        return [(part,) for part in parts]
+    whole, rest = parts[:-left_over], parts[-left_over:]
+    n_pieces = n_workers // math.gcd(left_over, n_workers)
+    pieces = [piece for part in rest for piece in _cut(part, n_pieces)]
+    return [(part,) for part in [*whole, *pieces]]
+
+
+def _cut(part: Part, n_pieces: int) -> list[Part]:
+    n_pieces = min(n_pieces, len(part.candidates))
+    if n_pieces == 1:
+        return [part]
+    # neighbours in a grid are alike and train together: pieces are contiguous
+    n = len(part.candidates)
+    ends = [round(n * k / n_pieces) for k in range(n_pieces + 1)]
+    cuts = [part.candidates[a:b] for a, b in pairwise(ends)]
+    return [replace(part, candidates=cut, piece=True) for cut in cuts]
