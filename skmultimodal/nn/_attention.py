@@ -32,7 +32,7 @@ class Attention(nn.Module):
     def attend(self, query: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
         """query: (n, T, d), seen: (n or 1, 1, T or 1, S) -> (n, T, d)"""
         q = self._heads(self.query(query))  # (n, h, T, d/h)
-        weight = masked_softmax(q @ k.transpose(2, 3) * q.shape[3] ** -0.5, seen)
+        weight = softmax_of_seen(q @ k.transpose(2, 3) * q.shape[3] ** -0.5, seen)
         mixed = self.dropout(weight) @ v  # (n, h, T, d/h)
         return self.output(mixed.transpose(1, 2).flatten(2))
 
@@ -41,11 +41,16 @@ class Attention(nn.Module):
         return self.attend(query, *self.read(memory), present[:, None, None, :])
 
 
-def masked_softmax(score: Tensor, seen: Tensor) -> Tensor:
-    """Softmax over the keys that are seen; evenly over all where none is.
+def masked_softmax(score: Tensor, present: Tensor) -> Tensor:
+    """Softmax over the present keys; evenly over all where none is present.
 
-    score: (n, h, T, S), seen: (n or 1, 1, T or 1, S)
+    score: (n, h, T, S), present: (n, S)
     """
+    return softmax_of_seen(score, present[:, None, None, :])
+
+
+def softmax_of_seen(score: Tensor, seen: Tensor) -> Tensor:
+    """The same, where each query may see others: seen (n or 1, 1, T or 1, S)"""
     return score.masked_fill(~seen, torch.finfo(score.dtype).min).softmax(dim=3)
 
 
