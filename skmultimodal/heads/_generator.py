@@ -13,7 +13,6 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
-from torch import Tensor
 
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal._splits import draw_validation
@@ -57,9 +56,9 @@ class FusionGenerator(FusionHead):
     """Text from several modalities: replies, answers, captions.
 
     X is an encoded frame, y one string a row. The tokens of every modality, after the
-    fusion, are the memory of a decoder that writes y token by token and looks up in the
-    memory what it needs; absent ones are hidden. The fused vector is part of the memory,
-    and where the decoder starts.
+    fusion, are the memory of a decoder that writes y token by token and looks up there
+    what it needs; absent ones are hidden. The fused vector is part of the memory, and
+    where the decoder starts.
 
     A block of :class:`~skmultimodal.encoders.DialogueHistoryEncoder` in X is read as
     text: what was said before, by whom and how long ago. It joins the memory beside the
@@ -144,7 +143,7 @@ class FusionGenerator(FusionHead):
     modality_balance: str | None = None
     _is_auto = False  # there are no predictions to pool
     _recipe: GeneratorRecipe
-    _inputs: ReplyReader
+    _inputs: ReplyReader  # type: ignore[assignment]
     module_: GeneratorNetwork  # type: ignore[assignment]
 
     _parameter_constraints: ClassVar[dict] = {
@@ -610,12 +609,12 @@ class FusionGenerator(FusionHead):
 
 
 def _check_sampling(n: Any, temperature: Any, top_p: Any) -> None:
-    if not isinstance(n, Integral) or n < 1:
+    if not (isinstance(n, Integral) and int(n) >= 1):
         raise ValueError(f"n={n!r} must be an integer from 1.")
-    if not isinstance(temperature, Real) or not 0 < temperature < np.inf:
+    if not (isinstance(temperature, Real) and 0 < float(temperature) < np.inf):
         raise ValueError(
             f"temperature={temperature!r} must be a finite number above 0. For the "
             "most probable reply use predict."
         )
-    if not isinstance(top_p, Real) or not 0 < top_p <= 1:
+    if not (isinstance(top_p, Real) and 0 < float(top_p) <= 1):
         raise ValueError(f"top_p={top_p!r} must be above 0, and 1 at most.")

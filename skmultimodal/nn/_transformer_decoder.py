@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +29,8 @@ class TransformerDecoder(nn.Module):
 
     def start(self, memory: Tensor, present: Tensor, summary: Tensor) -> DecoderState:
         """memory: (n, S, d), present: (n, S), summary: (n, d)"""
-        read = [t for layer in self.layers for t in layer.look.read(memory)]
+        layers = [cast(DecoderLayer, layer) for layer in self.layers]
+        read = [t for layer in layers for t in layer.look.read(memory)]
         return DecoderState((present, self.begin(summary), *read), ())
 
     def advance(self, x: Tensor, state: DecoderState) -> tuple[Tensor, DecoderState]:
@@ -76,8 +78,10 @@ class DecoderLayer(nn.Module):
         if past:
             k, v = torch.cat([past[0], k], dim=2), torch.cat([past[1], v], dim=2)
         x = x + self.dropout(self.attention.attend(y, k, v, seen))
+        keys, values = read
         there = present[:, None, None, :]
-        x = x + self.dropout(self.look.attend(self.look_norm(x), *read, there))
+        found = self.look.attend(self.look_norm(x), keys, values, there)
+        x = x + self.dropout(found)
         return self.feed_forward(x), (k, v)
 
 

@@ -171,7 +171,5 @@ class HistoryTokens(nn.Module):
 
 
 def count_heads(d: int) -> int:
-    """As many heads as have a width of 16 or more and fit."""
-    return max(
-        h for h in (1, 2, 4, 8) if d % h == 0 and (h == 1 or d // h >= _HEAD_WIDTH)
-    )
+    """At most eight heads that divide d and are 16 or more wide."""
+    return max(h for h in (1, 2, 4, 8) if d % h == 0 and d // h >= min(d, _HEAD_WIDTH))

@@ -65,10 +65,11 @@ class ReplyTokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """The tokens of each text, without begin and end."""
-        known: dict[str, list[int]] = dict.fromkeys(texts, [])
-        new = [_spaced(text) for text in known]
-        found = self._tokenizer.encode_batch_fast(new, add_special_tokens=False)
-        known.update((text, encoding.ids) for text, encoding in zip(known, found))
+        new = list(dict.fromkeys(texts))
+        found = self._tokenizer.encode_batch_fast(
+            [_spaced(text) for text in new], add_special_tokens=False
+        )
+        known = {text: encoding.ids for text, encoding in zip(new, found)}
         return [known[text] for text in texts]
 
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
