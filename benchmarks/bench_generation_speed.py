@@ -157,11 +157,10 @@ def main() -> None:
     header = ["decoder", "what", "ours, tokens/s", "other, tokens/s"]
     header += ["ratio: median (range)", "bar", ""]
     said = (
-        f"{options.rows} replies of {LENGTH} tokens, {options.epochs} epochs, {options.rounds} "
-        f"rounds, "
-        f"{torch.get_num_threads()} threads. writing: beside single rows without a "
-        "cache; beams: time of four beams / greedy; training: fit beside the bare "
-        f"module's loop. {machine()}"
+        f"{options.rows} replies of {LENGTH} tokens, {options.epochs} epochs, "
+        f"{options.rounds} rounds, {torch.get_num_threads()} threads. writing: beside "
+        "single rows without a cache; beams: time of four beams / greedy; training: "
+        f"fit beside the bare module's loop. {machine()}"
     )
     page = "\n\n".join([table(header, rows), said])
     keep("generation_speed.md", page)
