@@ -43,6 +43,7 @@ class Settings:
     average: str | None = None
     max_grad_norm: float | None = None
     stop_after: int | None = None  # epochs, where not all are trained in one go
+    trainer: type[Trainer] = Trainer
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def _train_once(job: Job, batch_size: int) -> Trained:
             module: nn.Module = job.recipe.build()
         else:
             module = copy.deepcopy(job.before[0])
-        trainer = Trainer(
+        trainer = settings.trainer(
             module,
             copy.deepcopy(job.loss),
             generator=torch.Generator().manual_seed(settings.seed),
