@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from skmultimodal.heads._balance import Balance
+from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._training import Job
 from skmultimodal.heads.stacked._feed import Batch
 from skmultimodal.heads.stacked._stack import Stack
@@ -80,7 +81,7 @@ def _try(step: Step, job: Job) -> tuple[str | None, bool]:
     """Compare the mapped net with itself, and make a step backwards."""
     rows = job.rows.take(torch.arange(min(_ROWS, len(job.rows))))
     stack = Stack([step])
-    batch = Batch(rows, [len(rows)], shared=True)
+    batch = Batch(_as_fold(rows), [len(rows)])
     with torch.random.fork_rng(devices=[]):
         stack.gradients(stack.losses(batch))
         own_loss = step.net(rows.x, rows.present).loss is not None
@@ -94,3 +95,10 @@ def _try(step: Step, job: Job) -> tuple[str | None, bool]:
     if not torch.allclose(own, mapped, rtol=1e-3, atol=1e-5):
         return "mapped over, it gives other losses than by itself", by_row
     return None, by_row
+
+
+def _as_fold(rows: Rows) -> Rows:
+    weight = None if rows.weight is None else rows.weight.unsqueeze(0)
+    return Rows(
+        rows.x.unsqueeze(0), rows.present.unsqueeze(0), rows.y.unsqueeze(0), weight
+    )

@@ -14,15 +14,14 @@ from skmultimodal.heads._rows import Rows
 
 
 class Batch(NamedTuple):
-    """One batch a net.
+    """One batch a fold, a fold being the rows that some nets see in the same order.
 
-    Where all nets see the same rows there is no first dimension (`shared`). A net whose
-    rows end before those of others has some of them again, at weight 0.
+    Of K nets in F folds the first K / F belong to the first fold, and so on. Where rows
+    of a fold end before those of others, some come again at weight 0.
     """
 
-    rows: Rows  # x: (n, p), or (K, n, p); the others alike
+    rows: Rows  # x: (F, n, p); the others alike
     counts: list[int]  # rows that count, of each net
-    shared: bool
 
 
 @dataclass
@@ -54,23 +53,34 @@ class Feed:
 
     def __init__(self, sources: Sequence[Source], batch_size: int):
         self.size = batch_size
-        self.members = list(range(len(sources)))
-        self.shared = len({source.key for source in sources}) == 1
         self.sources = list(sources)
         distinct = {id(source.rows): source.rows for source in sources}
         self.rows = _join(list(distinct.values()))
-        starts, start = {}, 0
+        self.starts: dict[int, int] = {}
+        start = 0
         for key, rows in distinct.items():
-            starts[key] = start
+            self.starts[key] = start
             start += len(rows)
-        self.starts = [starts[id(source.rows)] for source in sources]
         self.draw = {source.key: source.orders() for source in sources}
         self.complete = bool(self.rows.present.all())
+        self._settle(self.sources)
+
+    def _settle(self, sources: list[Source]) -> None:
+        """See which nets belong to a fold; each to one of its own if that is uneven."""
+        self.now = sources
+        folds = list(dict.fromkeys(source.key for source in sources))
+        each = len(sources) // len(folds)
+        even = [key for key in folds for _ in range(each)]
+        if [source.key for source in sources] == even:
+            self.folds = sources[::each]
+        else:
+            self.folds, each = sources, 1
+        self.each = each  # nets of a fold
 
     def keep(self, which: Sequence[int]) -> None:
         """Go on with some of the nets."""
-        self.members = [self.members[k] for k in which]
-        left = {self.sources[m].key for m in self.members}
+        self._settle([self.now[k] for k in which])
+        left = {source.key for source in self.now}
         self.draw = {key: orders for key, orders in self.draw.items() if key in left}
 
     def skip(self, n_epochs: int) -> None:
@@ -83,30 +93,20 @@ class Feed:
         return -(-len(self.sources[member].rows) // self.size)
 
     def __iter__(self) -> Iterator[Batch]:
-        drawn = {key: orders() for key, orders in self.draw.items()}
         device = self.rows.x.device
-        if self.shared:
-            ((_, order),) = drawn.items()
-            order = order.to(device)
-            for start in range(0, len(order), self.size):
-                index = order[start : start + self.size]
-                rows = self.rows.take(index, self.complete)
-                yield Batch(rows, [len(index)] * len(self.members), True)
-            return
-        orders = [
-            drawn[self.sources[m].key].to(device) + self.starts[m] for m in self.members
-        ]
+        drawn = {key: orders().to(device) for key, orders in self.draw.items()}
+        orders = [drawn[fold.key] + self.starts[id(fold.rows)] for fold in self.folds]
         for start in range(0, max(len(order) for order in orders), self.size):
             yield self._batch([order[start : start + self.size] for order in orders])
 
     def _batch(self, parts: list[Tensor]) -> Batch:
-        """Each net's own rows, made as many as those of the net that has most."""
+        """Each fold's own rows, made as many as those of the fold that has most."""
         counts = [len(part) for part in parts]
         n = max(counts)
         even = min(counts) == n
         if not even:
             parts = [_repeat(part, n, self.rows.x.device) for part in parts]
-        index = torch.stack(parts)  # (K, n)
+        index = torch.stack(parts)  # (F, n)
         taken = self.rows.take(index.flatten(), self.complete)
         rows = Rows(
             taken.x.view(*index.shape, -1),
@@ -116,13 +116,13 @@ class Feed:
         )
         if not even:
             rows.weight = self._padded(rows.weight, counts, n)
-        return Batch(rows, counts, False)
+        return Batch(rows, [count for count in counts for _ in range(self.each)])
 
     def _padded(self, weight: Tensor | None, counts: list[int], n: int) -> Tensor:
-        """Zero for what was repeated; the mean over n is that of the others: (K, n)"""
+        """Zero for what was repeated; the mean over n is that of the others: (F, n)"""
         x = self.rows.x
-        count = torch.tensor(counts, device=x.device).unsqueeze(1)  # (K, 1)
-        counted = torch.arange(n, device=x.device) < count  # (K, n)
+        count = torch.tensor(counts, device=x.device).unsqueeze(1)  # (F, 1)
+        counted = torch.arange(n, device=x.device) < count  # (F, n)
         share = counted.to(x.dtype) * (n / count.clamp_min(1))
         return share if weight is None else share * weight
 

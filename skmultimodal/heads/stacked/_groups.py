@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._training import Job
@@ -72,25 +73,47 @@ def group_nets(nets: Sequence[Net], max_models: int | str) -> list[list[Net]]:
             groups += [[net] for net in same]
             continue
         most = most_models(same[0].step, same[0].job, max_models)
-        for pool in _pools(same, trial.by_row):
+        for pool in _pools(same, trial.by_row, most):
             groups += _cut(pool, most)
     return groups
 
 
-def _pools(nets: Sequence[Net], by_row: bool) -> list[list[Net]]:
-    """Nets that see the same rows are quickest together, lest they are few.
+def _pools(nets: Sequence[Net], by_row: bool, most: int) -> list[list[Net]]:
+    """Nets that see the same rows are quickest together, with equally many of others.
 
-    A GPU has room for all. Where rows do not count by themselves, batches of unequal
-    size cannot be evened out.
+    The rest, where they are few, or all on a GPU that has room for them, mix. Where
+    rows do not count by themselves, batches of unequal size cannot be evened out.
     """
     on_cpu = nets[0].job.settings.device.type == "cpu"
-    pools, rest = [], []
+    folds, rest = [], []
     for same in _by(nets, lambda net: net.sees):
         if on_cpu and len(same) >= _FEW:
-            pools.append(same)
+            folds.append(same)
         else:
-            rest += same
-    return pools + ([rest] if by_row and rest else _by(rest, lambda net: net.n_rows))
+            rest.append(same)
+    pools = []
+    for alike in [*_by(folds, _even(by_row)), *_by(rest, _size(by_row))]:
+        pools += _join(alike, most)
+    return pools
+
+
+def _size(by_row: bool) -> Callable[[list[Net]], Hashable]:
+    return lambda fold: None if by_row else fold[0].n_rows
+
+
+def _even(by_row: bool) -> Callable[[list[Net]], Hashable]:
+    return lambda fold: (len(fold), _size(by_row)(fold))
+
+
+def _join(folds: list[list[Net]], most: int) -> list[list[Net]]:
+    """Whole folds side by side, as many as there is room for."""
+    pools: list[list[Net]] = []
+    for fold in folds:
+        if pools and len(pools[-1]) + len(fold) <= most:
+            pools[-1] += fold
+        else:
+            pools.append(list(fold))
+    return pools
 
 
 def _cut(nets: list[Net], most: int) -> list[list[Net]]:
@@ -105,8 +128,11 @@ def _cut(nets: list[Net], most: int) -> list[list[Net]]:
     return parts
 
 
-def _by(nets: Sequence[Net], key: Callable[[Net], Hashable]) -> list[list[Net]]:
-    found: dict[Hashable, list[Net]] = {}
+T = TypeVar("T")
+
+
+def _by(nets: Sequence[T], key: Callable[[T], Hashable]) -> list[list[T]]:
+    found: dict[Hashable, list[T]] = {}
     for net in nets:
         found.setdefault(key(net), []).append(net)
     return list(found.values())

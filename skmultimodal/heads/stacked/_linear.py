@@ -10,11 +10,11 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 try:  # private: without it every layer is a batched product, which is slower
-    from torch._C._functorch import is_batchedtensor
+    from torch._C._functorch import maybe_get_level
 except ImportError:  # pragma: no cover
 
-    def is_batchedtensor(tensor: Tensor) -> bool:
-        return True
+    def maybe_get_level(tensor: Tensor) -> int:
+        return 0
 
 
 class WideProducts(TorchFunctionMode):
@@ -42,7 +42,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(input, weight, bias)
     lead = input.shape[:-1]
     x = input.reshape(-1, input.shape[-1])  # (n, d_in)
-    if is_batchedtensor(x):
+    if maybe_get_level(weight) <= maybe_get_level(x):
         return F.linear(x, weight, bias).unflatten(0, lead)
     # all nets see the same rows: their weights are one matrix (K d_out, d_in)
     z = (weight @ x.T).T.unflatten(0, lead)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -81,14 +81,23 @@ class Stack:
 
     def losses(self, batch: Batch) -> Tensor:
         """The loss of each net: (K,)"""
-        rows, mapped = batch.rows, None if batch.shared else 0
-        stacked = [*self.params, *self.buffers]
-        given = mapped, mapped, mapped, None if rows.weight is None else mapped
-        many = vmap(
-            self._one, in_dims=(*given, *[0] * len(stacked)), randomness="different"
-        )
+        rows = batch.rows
+        tensors = [*self.params, *self.buffers]
+        n_folds, n_each = len(rows.x), len(self) // len(rows.x)
+        given = (0, 0, 0, None if rows.weight is None else 0)
+        alike = (None,) * len(given)
+        stacked = (0,) * len(tensors)
+        many: Callable[..., Tensor] = self._one
+        if n_each > 1:  # the nets of a fold see the same rows: these are not mapped
+            many = vmap(many, in_dims=(*alike, *stacked), randomness="different")
+            tensors = [t.unflatten(0, (n_folds, n_each)) for t in tensors]
+        if n_folds == 1:
+            rows, tensors = _first(rows), [t.squeeze(0) for t in tensors]
+        else:
+            many = vmap(many, in_dims=(*given, *stacked), randomness="different")
         with WideProducts(), self._precision(rows):
-            return many(rows.x, rows.present, rows.y, rows.weight, *stacked)
+            found = many(rows.x, rows.present, rows.y, rows.weight, *tensors)
+        return found.reshape(len(self))
 
     def _one(
         self,
@@ -139,6 +148,12 @@ class Stack:
 
 
 Rate = tuple[float, float]  # learning rate, weight decay
+
+
+def _first(rows: Rows) -> Rows:
+    """Of a single fold."""
+    weight = None if rows.weight is None else rows.weight[0]
+    return Rows(rows.x[0], rows.present[0], rows.y[0], weight)
 
 
 def _by_net(tensors: list[Tensor]) -> list[tuple[Tensor, ...]]:
