@@ -80,8 +80,8 @@ def _odd_part(step: Step) -> str | None:
 def _try(step: Step, job: Job) -> tuple[str | None, bool]:
     """Compare the mapped net with itself, and make a step backwards."""
     rows = job.rows.take(torch.arange(min(_ROWS, len(job.rows))))
-    stack = Stack([step])
-    batch = Batch(_as_fold(rows), [len(rows)])
+    stack = Stack([step, step])
+    batch = Batch(_as_fold(rows), [len(rows)] * 2)
     with torch.random.fork_rng(devices=[]):
         stack.gradients(stack.losses(batch))
         own_loss = step.net(rows.x, rows.present).loss is not None

@@ -87,9 +87,11 @@ def fit_together(
                 outcome.head = _fit_alone(fit)
     number = 0
     for group in group_nets(nets, max_models):
-        if len(group) == 1 and not group[0].pauses:
-            why = group[0].outcome.alone or "no other net of its shape sees these rows"
-            _train_alone(group[0], why)
+        first = group[0]
+        if first.outcome.alone is not None:
+            _train_alone(first, first.outcome.alone)
+        elif len(group) == 1 and not first.pauses:
+            _train_alone(first, "no other net of its shape sees these rows")
         else:
             number = _train_stack(group, number)
     return outcomes

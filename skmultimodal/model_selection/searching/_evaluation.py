@@ -48,17 +48,17 @@ def evaluate(
     once: Once,
     task: Task,
     number: int,
-    prepared: Prepared | str | None = None,
+    *prepared: Prepared | str | None,
 ) -> list[Result]:
     """Fit and score all candidates of a task; one that fails stops no other.
 
-    `prepared` is the fitted prefix of a task that is a piece of a part, or the error
-    that it raised.
+    `prepared` are, for the parts of the task that are pieces, the fitted prefix or the
+    error that it raised; None for other parts.
     """
     results: list[Result] = []
     attempts: list[_Attempt] = []
-    for part in task:
-        ready = prepare_part(problem, once, part) if prepared is None else prepared
+    for part, found in zip(task, prepared or [None] * len(task)):
+        ready = prepare_part(problem, once, part) if found is None else found
         if isinstance(ready, Prepared) and ready.memory is not None:
             ready.memory.attach(ready.steps)
         for attempt in _begin(problem, part, ready):

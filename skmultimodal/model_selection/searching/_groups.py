@@ -38,16 +38,29 @@ def list_parts(
     return parts
 
 
-def plan_tasks(parts: list[Part], n_workers: int, *, together: bool) -> list[Task]:
+def plan_tasks(parts: list[Part], n_workers: int, *, together: float = 0) -> list[Task]:
     """Tasks that keep all workers busy to the end.
 
-    One worker takes part by part, or all at once, `together`, where a stack of many
-    nets costs as much as one of few. Several take the parts; those that are left over
-    when all have had equally many are cut into pieces.
+    Workers take part by part; parts that are left over when all have had equally many
+    are cut into pieces. Where a stack of many nets costs little more than one of few,
+    parts are joined to tasks of about `together` fits.
     """
-    if together:
-        chunks = [parts[k::n_workers] for k in range(n_workers)]
-        return [tuple(chunk) for chunk in chunks if chunk]
+    tasks = _spread(parts, n_workers)
+    n_fits = sum(len(part.candidates) for part in parts)
+    if not together or not n_fits:
+        return tasks
+    n_joined = n_workers * max(1, math.ceil(n_fits / (n_workers * together)))
+    joined: list[list[Part]] = [[] for _ in range(n_joined)]
+    sizes = [0] * n_joined
+    for (part,) in sorted(tasks, key=lambda task: -len(task[0].candidates)):
+        least = sizes.index(min(sizes))
+        joined[least].append(part)
+        sizes[least] += len(part.candidates)
+    return [tuple(task) for task in joined if task]
+
+
+def _spread(parts: list[Part], n_workers: int) -> list[Task]:
+    """A part a task; what is left over, in pieces."""
     if n_workers > 1:
         parts = sorted(parts, key=lambda part: -len(part.candidates))
     left_over = len(parts) % n_workers

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
-import torch
+from sklearn.utils.validation import _num_samples
 
 from skmultimodal.heads._base import FusionHead
+from skmultimodal.heads._devices import choose_device
 from skmultimodal.model_selection.searching._engine import Engine
 from skmultimodal.model_selection.searching._evaluation import evaluate, prepare_part
 from skmultimodal.model_selection.searching._groups import (
@@ -23,6 +25,8 @@ from skmultimodal.model_selection.searching._results import Result
 from skmultimodal.model_selection.searching._shared import Shared
 
 Say = Callable[[str], None]
+_FITS = 48  # of small nets, beyond which a stack is no quicker on a CPU
+_FEW_ROWS = 10_000
 
 
 def run_fits(
@@ -36,12 +40,13 @@ def run_fits(
     keys = [prefix_key(estimator) for estimator in candidates]
     parts = list_parts(keys, len(problem.splits), done)
     once = _encode_once(problem, parts, candidates, say)
-    tasks = plan_tasks(parts, engine.n_workers, together=_together(problem, candidates))
+    together = _together(problem, candidates)
+    tasks = plan_tasks(parts, engine.n_workers, together=together)
     shared = engine.share(problem)
     shared_once = engine.share(once)
     prepared = _prepare_ahead(engine, shared, shared_once, tasks, keys)
     work = [
-        (shared, shared_once, task, number, prepared.get(_place(task)))
+        (shared, shared_once, task, number, *(prepared.get(_place(p)) for p in task))
         for number, task in enumerate(tasks)
     ]
     for _, results in engine.run(evaluate, work):
@@ -59,15 +64,17 @@ def _encode_once(
     return once
 
 
-def _together(problem: SearchProblem, candidates: list[Any]) -> bool:
-    """Whether one stack of all folds costs as much as one of a single fold."""
-    if not (problem.batched and torch.cuda.is_available()):
-        return False
+def _together(problem: SearchProblem, candidates: list[Any]) -> float:
+    """Fits that cost little more in one stack than few of them do; 0: nothing of it."""
     heads = [head_of(estimator) for estimator in candidates]
-    return all(
-        isinstance(head, FusionHead) and str(head.device).startswith(("auto", "cuda"))
-        for head in heads
-    )
+    if not (problem.batched and all(isinstance(head, FusionHead) for head in heads)):
+        return 0
+    kinds = {choose_device(head.device).type for head in heads}
+    if kinds == {"cuda"}:
+        return math.inf
+    # the nets of many rows are bound by arithmetic, and their folds take memory
+    few = _num_samples(problem.X) <= _FEW_ROWS
+    return _FITS if kinds == {"cpu"} and few else 0
 
 
 def _prepare_ahead(
@@ -79,9 +86,10 @@ def _prepare_ahead(
 ) -> dict[Any, Shared]:
     """Fit the prefixes whose candidates are trained in several tasks."""
     pieces = {
-        _place(task): task[0]
+        _place(part): part
         for task in tasks
-        if task[0].piece and keys[task[0].candidates[0]] is not None
+        for part in task
+        if part.piece and keys[part.candidates[0]] is not None
     }
     places = list(pieces)
     work = [(problem, once, pieces[place], True) for place in places]
@@ -91,7 +99,6 @@ def _prepare_ahead(
     }
 
 
-def _place(task: Task) -> tuple[int, int] | None:
-    """Fold and prefix of a task that is a piece."""
-    part = task[0]
+def _place(part: Part) -> tuple[int, int] | None:
+    """Fold and prefix of a piece."""
     return (part.fold, part.prefix) if part.piece else None
