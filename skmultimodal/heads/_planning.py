@@ -68,7 +68,9 @@ def block_gains(
         return (1.0,) * len(layout)
 
     def described(rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-        few, present = (t.numpy() for t in inputs(x[rows]))
+        raw = x[rows]
+        raw[np.isinf(raw)] = np.nan  # refused later, by its row in X
+        few, present = (t.numpy() for t in inputs(raw))
         y = target[rows]
         if y.ndim == 1:
             y = np.eye(head._count_outputs(target))[y]
