@@ -28,8 +28,8 @@ from skmultimodal.heads import _planning
 SETS = ["leaf", "mfeat", "petfinder", "houses"]
 
 
-def halved(blocks: list[np.ndarray], y: np.ndarray) -> np.ndarray:
-    return _modality_gains(blocks, y) ** 0.5
+def halved(*draws) -> np.ndarray:
+    return _modality_gains(*draws) ** 0.5
 
 
 _modality_gains = _planning.modality_gains

@@ -92,7 +92,8 @@ block_scale : {"relevance", "equal"}, default="relevance"
     How loud the blocks are, beyond 1/√width. "relevance" makes modalities that explain
     little of y quieter where that lowers the leave-one-out error of a kernel ridge
     regression on 256 rows (closed form, before training; pairs of modalities count
-    too), so that a weak modality does not drown a strong one.
+    too), so that a weak modality does not drown a strong one. From 512 rows on, one or
+    two further draws of 256 must bear that out, or the modality is turned down less.
 modalities : dict of str to slice, list or mask, default=None
     Columns of each modality, where column names do not tell.
 early_stopping : bool, default=False

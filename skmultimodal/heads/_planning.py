@@ -13,7 +13,7 @@ from skmultimodal.heads._inputs import BlockInputs, holds_nan
 from skmultimodal.heads._relevance import (
     describe_blocks,
     modality_gains,
-    relevance_rows,
+    relevance_draws,
 )
 
 _SAID = {
@@ -74,11 +74,16 @@ def block_gains(
     encoded = [b.is_sequence and head.temporal != "mean" for b in layout]
     if head.block_scale == "equal" or len(layout) == 1 or all(encoded):
         return (1.0,) * len(layout)
-    rows = relevance_rows(len(x))
-    few, present = (t.numpy() for t in inputs(x[rows]))
-    blocks = describe_blocks(few, present, layout)
-    y = target[rows]
-    if y.ndim == 1:
-        y = np.eye(head._count_outputs(target))[y]
-    gains = modality_gains(blocks, y)
+
+    def described(rows: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+        raw = x[rows]
+        raw[np.isinf(raw)] = np.nan  # refused later, by its row in X
+        few, present = (t.numpy() for t in inputs(raw))
+        y = target[rows]
+        if y.ndim == 1:
+            y = np.eye(head._count_outputs(target))[y]
+        return describe_blocks(few, present, layout), y
+
+    first, *further = relevance_draws(len(x))
+    gains = modality_gains(*described(first), map(described, further))
     return tuple(np.where(encoded, 1.0, gains).tolist())

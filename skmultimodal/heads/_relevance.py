@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from skmultimodal._layout import Layout
 from skmultimodal.heads._network import step_slices
 
-_ROWS = 256  # rows of an n x n kernel; decisions changed little with more
+_ROWS = 256  # rows of an n x n kernel
+_DRAWS = 3  # on one, errors differ by chance as much as the tolerance allows
 _FEWEST = 20
 _STEPS = 15
 _POWERS = (0.0, 0.5, 1.0, 1.5, 2.0)
 _TOLERANCE = 0.02  # of the error, below which the plainer choice is taken
 
 
-def relevance_rows(n: int) -> np.ndarray:
-    """At most 256 of n rows, always the same."""
-    return np.sort(np.random.default_rng(0).permutation(n)[:_ROWS])
+def relevance_draws(n: int) -> list[np.ndarray]:
+    """At most 256 of n rows, then up to two times 256 others, always the same."""
+    order = np.random.default_rng(0).permutation(n)
+    count = min(max(n // _ROWS, 1), _DRAWS)
+    return [np.sort(order[k * _ROWS : (k + 1) * _ROWS]) for k in range(count)]
 
 
 def describe_blocks(
@@ -57,7 +62,11 @@ def _describe_steps(steps: np.ndarray, present: np.ndarray) -> np.ndarray:
     return np.concatenate(parts, axis=1)
 
 
-def modality_gains(blocks: list[np.ndarray], y: np.ndarray) -> np.ndarray:
+def modality_gains(
+    blocks: list[np.ndarray],
+    y: np.ndarray,
+    further: Iterable[tuple[list[np.ndarray], np.ndarray]] = (),
+) -> np.ndarray:
     """Factors in (0, 1] for the blocks, the largest of them 1.
 
     A weak modality of many columns drowns a strong one of few when all blocks are
@@ -71,22 +80,58 @@ def modality_gains(blocks: list[np.ndarray], y: np.ndarray) -> np.ndarray:
     block as in a loud one, so that a net keeps to a factor less than a kernel does
     (``benchmarks/bench_block_scale.py``, on training rows).
 
-    blocks: (n, d_m) standardised, y: (n, k) -> (M,)
+    Chance alone moves errors on so few rows by 2 %, and one draw of rows may silence a
+    modality that another leaves as it is. A power above zero is therefore checked on
+    further draws, with the same v: of the powers up to it, the smallest is taken whose
+    errors, added up over all draws, are within 2 % of the lowest of these. So further
+    draws can only bring the factors nearer to each other, and where all are equal none
+    is looked at.
+
+    blocks: (n, d_m) standardised, y: (n, k), further: blocks and y of other rows
+    -> (M,)
 
     .. [1] Zhou, Hu, Zhou and Lange, "MM Algorithms for Variance Components Models",
        Journal of Computational and Graphical Statistics 28, 2019, arXiv:1509.07426.
     """
+    kernels, target = _prepare(blocks, y)
+    if len(blocks) == 1 or len(y) < _FEWEST or not target.any():
+        return np.ones(len(blocks))
+    share = _relevance(kernels, target)
+    errors = _errors(kernels, target, share, _POWERS)
+    powers = _POWERS[: _plainest(errors) + 1]
+    if len(powers) > 1:
+        more = [_errors(*_prepare(*draw), share, powers) for draw in further]
+        if more:
+            errors = errors[: len(powers)] + np.sum(more, axis=0)
+            powers = powers[: _plainest(errors) + 1]
+    return share ** (2 * powers[-1])
+
+
+def _prepare(
+    blocks: list[np.ndarray], y: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """A kernel for each block, and y centred with spread 1, or zero if constant."""
     target = y - y.mean(axis=0)
     spread = target.std()
-    if len(blocks) == 1 or len(y) < _FEWEST or not spread > 0:
-        return np.ones(len(blocks))
-    target = (target / spread).astype(np.float64)
-    kernels = [_linear_kernel(block) for block in blocks]
-    share = _relevance(kernels, target)
-    errors = [_leave_one_out(_joint(kernels, share**p), target) for p in _POWERS]
-    best = min(errors) * (1 + _TOLERANCE)
-    power = next(p for p, error in zip(_POWERS, errors) if error <= best)
-    return share ** (2 * power)
+    target = (target / spread).astype(np.float64) if spread > 0 else np.zeros(y.shape)
+    return [_linear_kernel(block) for block in blocks], target
+
+
+def _errors(
+    kernels: list[np.ndarray],
+    target: np.ndarray,
+    share: np.ndarray,
+    powers: tuple[float, ...],
+) -> np.ndarray:
+    """Leave-one-out error with each power; zero where the target says nothing."""
+    if not target.any():
+        return np.zeros(len(powers))
+    return np.array([_leave_one_out(_joint(kernels, share**p), target) for p in powers])
+
+
+def _plainest(errors: np.ndarray) -> int:
+    """Position of the first that is hardly above the lowest."""
+    return int(np.argmax(errors <= errors.min() * (1 + _TOLERANCE)))
 
 
 def _linear_kernel(block: np.ndarray) -> np.ndarray:

@@ -286,6 +286,9 @@ class TestRefused:
         many.iloc[5555, 0] = np.inf
         with pytest.raises(ValueError, match="row 5555, column 'text__0'"):
             head.predict(many)
+        many.iloc[5555:, 0] = np.inf  # of these, some weigh the modalities
+        with pytest.raises(ValueError, match="row 5555, column 'text__0'"):
+            head.fit(many, np.tile(y, 40))
 
     def test_too_large_for_float32(self, data, quick):
         X, y = data
