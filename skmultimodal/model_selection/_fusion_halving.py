@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import floor, log
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,7 @@ class FusionHalvingSearchCV(StackedSearch, HalvingGridSearchCV):
     _parameter_constraints: dict = {
         **HalvingGridSearchCV._parameter_constraints,
         **STACKED_CONSTRAINTS,
+        "pre_dispatch": [Integral, str],
     }
 
     def __init__(
