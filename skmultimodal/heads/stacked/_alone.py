@@ -47,19 +47,16 @@ class Trial(NamedTuple):
 
 
 def try_mapping(step: Step, job: Job) -> Trial:
-    """Look at the net and its loss, and try it on a few rows."""
-    fails = _odd_part(step)
-    by_row = False
-    if fails is None:
-        try:
-            fails, by_row = _try(step, job)
-        except RuntimeError as error:
-            said = str(error).strip().split("\n")[0]
-            fails = f"torch cannot map over it ({said:.120})"
-    return Trial(fails, by_row)
+    """Try the net and its loss on a few rows."""
+    try:
+        return Trial(*_try(step, job))
+    except RuntimeError as error:
+        said = str(error).strip().split("\n")[0]
+        return Trial(f"torch cannot map over it ({said:.120})", False)
 
 
-def _odd_part(step: Step) -> str | None:
+def odd_part(step: Step) -> str | None:
+    """What in the net or its loss cannot be stacked."""
     for module in step.modules():
         kind = type(module).__name__
         if isinstance(module, _STATISTICS):

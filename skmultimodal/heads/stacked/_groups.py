@@ -8,12 +8,13 @@ from typing import TypeVar
 
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads._training import Job
-from skmultimodal.heads.stacked._alone import Trial, try_mapping
+from skmultimodal.heads.stacked._alone import Trial, odd_part, try_mapping
 from skmultimodal.heads.stacked._outcome import Outcome
 from skmultimodal.heads.stacked._paused import Paused
 from skmultimodal.heads.stacked._sizes import most_models
 from skmultimodal.heads.stacked._step import Step, signature
 
+_REPAID = 200  # steps of all nets, before which a stack costs more than it saves
 _FEW = 4  # nets on the same rows, below which they join nets on other rows
 
 
@@ -58,6 +59,10 @@ class Net:
         return self.paused is not None or self.job.settings.stop_after is not None
 
     @property
+    def n_steps(self) -> int:
+        return self.job.settings.epochs * -(-len(self.job.rows) // self.job.batch_size)
+
+    @property
     def n_rows(self) -> tuple[int, int]:
         return len(self.job.rows), 0 if self.job.valid is None else len(self.job.valid)
 
@@ -66,7 +71,15 @@ def group_nets(nets: Sequence[Net], max_models: int | str) -> list[list[Net]]:
     """Stacks of nets; those that are alone in one say why, or are of a shape alone."""
     groups = []
     for same in _by(nets, lambda net: net.shape):
-        trial: Trial = try_mapping(same[0].step, same[0].job)
+        fails = odd_part(same[0].step)
+        if fails is None and not any(net.pauses for net in same):
+            few = sum(net.n_steps for net in same) < _REPAID
+            if few or len(same) == 1:
+                groups += [[net] for net in same]
+                continue
+        trial = Trial(fails, False)
+        if fails is None:
+            trial = try_mapping(same[0].step, same[0].job)
         if trial.fails is not None:
             for net in same:
                 net.outcome.alone = trial.fails

@@ -45,10 +45,30 @@ def plan_tasks(parts: list[Part], n_workers: int, *, together: float = 0) -> lis
     are cut into pieces. Where a stack of many nets costs little more than one of few,
     parts are joined to tasks of about `together` fits.
     """
-    tasks = _spread(parts, n_workers)
-    n_fits = sum(len(part.candidates) for part in parts)
-    if not together or not n_fits:
-        return tasks
+    if not together:
+        return _spread(parts, n_workers)
+    left_over = len(parts) % n_workers
+    few = min((len(part.candidates) for part in parts), default=0) < n_workers
+    if left_over and len(parts) <= 4 * n_workers and not few:
+        return _share_all(parts, n_workers, together)
+    return _join(_spread(parts, n_workers), n_workers, together)
+
+
+def _share_all(parts: list[Part], n_workers: int, together: float) -> list[Task]:
+    """A piece of each part to each worker: their stacks have as many nets a fold."""
+    pieces = [_cut(part, n_workers) for part in parts]
+    n_fits = sum(len(own[0].candidates) for own in pieces)
+    each = math.ceil(len(parts) / max(1, math.ceil(n_fits / together)))
+    starts = range(0, len(parts), each)
+    return [
+        tuple(own[worker] for own in pieces[start : start + each])
+        for start in starts
+        for worker in range(n_workers)
+    ]
+
+
+def _join(tasks: list[Task], n_workers: int, together: float) -> list[Task]:
+    n_fits = sum(len(part.candidates) for task in tasks for part in task)
     n_joined = n_workers * max(1, math.ceil(n_fits / (n_workers * together)))
     joined: list[list[Part]] = [[] for _ in range(n_joined)]
     sizes = [0] * n_joined

@@ -19,11 +19,17 @@ from skmultimodal.fusion import ConcatFusion, FusionModule, FusionOutput, Neural
 from skmultimodal.fusion._base import known_fusions
 from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
 from skmultimodal.heads._training import train_network
-from skmultimodal.heads.stacked import Fit, _fit_together, fit_together
+from skmultimodal.heads.stacked import Fit, _fit_together, _groups, fit_together
 from skmultimodal.heads.stacked._step import make_step
 from skmultimodal.heads.stacked._train import StackTrainer
 from skmultimodal.losses import CrossEntropyLoss, LDAMLoss
 from skmultimodal.nn import TEMPORAL
+
+
+@pytest.fixture(autouse=True)
+def always_repaid(monkeypatch):
+    """Stacks of the few small nets here, which would be quicker alone."""
+    monkeypatch.setattr(_groups, "_REPAID", 0)
 
 
 def make_rows(n=90, n_classes=3, seed=0, absent=True):
@@ -237,8 +243,18 @@ def test_all_shapes_differ():
     alone, outcomes = fit_both(heads, [rows] * 3)
     assert_equal(alone, outcomes, rows[0], stacked=False, atol=1e-6)
     assert {outcome.alone for outcome in outcomes} == {
-        "no other net of its shape sees these rows"
+        "too few steps of its shape to repay a stack"
     }
+
+
+def test_few_steps_do_not_repay_a_stack(monkeypatch):
+    monkeypatch.undo()
+    X, y = make_rows(n=30)
+    fits = [Fit(head(lr=lr, max_epochs=3), X, y, data=0) for lr in (1e-2, 1e-3)]
+    for outcome in fit_together(fits):
+        assert outcome.alone == "too few steps of its shape to repay a stack"
+    fits = [Fit(head(lr=lr, max_epochs=90), X, y, data=0) for lr in (1e-2, 1e-3)]
+    assert {outcome.stack for outcome in fit_together(fits)} == {0}
 
 
 def test_max_models_cuts_stacks():
