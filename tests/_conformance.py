@@ -20,6 +20,7 @@ from skmultimodal._specs import Specification
 from skmultimodal.compose import ModalitySelector, ModalityTransformer
 from skmultimodal.encoders import (
     AudioEncoder,
+    DialogueHistoryEncoder,
     ImageEncoder,
     PrecomputedEncoder,
     SeriesEncoder,
@@ -68,6 +69,7 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
     AudioEncoder: [AudioEncoder()],
     VideoEncoder: [VideoEncoder()],
     SeriesEncoder: [SeriesEncoder()],
+    DialogueHistoryEncoder: [DialogueHistoryEncoder()],
     FusionClassifier: [FusionClassifier(max_epochs=20, random_state=0)],
     FusionRegressor: [FusionRegressor(max_epochs=20, random_state=0)],
     FusionTransformer: [
@@ -135,7 +137,15 @@ _CELLS = (
     "the suite's questions of columns of cells"
 )
 ONE_COLUMN: dict[type, str] = dict.fromkeys(
-    [TextEncoder, ImageEncoder, AudioEncoder, VideoEncoder, SeriesEncoder], _CELLS
+    [
+        TextEncoder,
+        ImageEncoder,
+        AudioEncoder,
+        VideoEncoder,
+        SeriesEncoder,
+        DialogueHistoryEncoder,
+    ],
+    _CELLS,
 )
 
 # Checks that scikit-learn has and leaves out of its suite.
@@ -325,6 +335,7 @@ ENCODERS = {
     "VideoEncoder sequence": _raw(VideoEncoder(output="sequence", n_frames=3), "clip"),
     "SeriesEncoder": _raw(SeriesEncoder(), "trace"),
     "SeriesEncoder sequence": _raw(SeriesEncoder(output="sequence"), "trace"),
+    "DialogueHistoryEncoder": _raw(DialogueHistoryEncoder(), "note"),
     "PrecomputedEncoder of cells": _raw(PrecomputedEncoder(), "vector"),
     "PrecomputedEncoder of columns": _encoded(PrecomputedEncoder()),
 }
