@@ -8,7 +8,7 @@ one after another; zero bytes at the end are padding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ class Turn(NamedTuple):
 def pack_text(text: str) -> list[int]:
     """The UTF-8 bytes of a text, three in a number, the first in the highest place.
 
-    The character NUL, which pads, is left out, and half of a surrogate pair becomes "?".
+    The character NUL, which pads, is left out, and half a surrogate pair becomes "?".
     """
     data = text.replace("\0", "").encode("utf-8", errors="replace")
     data += bytes(-len(data) % _BYTES)
@@ -39,7 +39,10 @@ def pack_text(text: str) -> list[int]:
 
 def unpack_text(codes: Sequence[int]) -> str:
     """The text again; bytes that are no UTF-8 become the sign for that, U+FFFD."""
-    data = b"".join(int(code).to_bytes(_BYTES, "big") for code in codes)
+    return _decode(b"".join(int(code).to_bytes(_BYTES, "big") for code in codes))
+
+
+def _decode(data: bytes) -> str:
     return data.replace(b"\0", b"").decode("utf-8", errors="replace")
 
 
@@ -56,8 +59,18 @@ def unpack_turns(steps: np.ndarray) -> list[Turn]:
     steps : ndarray of shape (n_steps, 3)
         Bytes, role and turn of each step; steps of one turn stand side by side.
     """
-    here = steps[~np.isnan(steps).any(axis=1)].astype(np.int64)  # (T, 3)
-    turns = []
-    for (_, role), part in groupby(here.tolist(), key=lambda step: (step[2], step[1])):
-        turns.append(Turn(role, unpack_text([step[0] for step in part])))
-    return turns
+    here = steps[~np.isnan(steps).any(axis=1)]  # (T, 3)
+    if not len(here):
+        return []
+    codes = here[:, 0].astype(">u4")
+    data = codes[:, None].view(np.uint8)[:, 4 - _BYTES :].tobytes()  # (T, 4) -> (T, 3)
+    whose = here[:, 1:].astype(np.int64)
+    starts = np.flatnonzero((whose[1:] != whose[:-1]).any(axis=1)) + 1
+    bounds = [0, *starts.tolist(), len(here)]
+    return [
+        Turn(
+            int(whose[start, 0]),
+            _decode(data[start * _BYTES : stop * _BYTES]),
+        )
+        for start, stop in pairwise(bounds)
+    ]

@@ -17,7 +17,13 @@ from skmultimodal._specs import (
 from skmultimodal.nn._losses import WeightedLoss
 
 AUTO = "auto"  # no fusion's name: the head tries several
-TASKS = ("classification", "multilabel", "regression", "representation")
+TASKS = (
+    "classification",
+    "multilabel",
+    "regression",
+    "representation",
+    "generation",
+)
 
 
 class FusionOutput(NamedTuple):

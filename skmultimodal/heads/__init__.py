@@ -1,7 +1,13 @@
 """Estimators that own a fusion net."""
 
 from skmultimodal.heads._classifier import FusionClassifier
+from skmultimodal.heads._generator import FusionGenerator
 from skmultimodal.heads._regressor import FusionRegressor
 from skmultimodal.heads._transformer import FusionTransformer
 
-__all__ = ["FusionClassifier", "FusionRegressor", "FusionTransformer"]
+__all__ = [
+    "FusionClassifier",
+    "FusionGenerator",
+    "FusionRegressor",
+    "FusionTransformer",
+]

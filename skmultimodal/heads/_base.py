@@ -52,6 +52,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     """Base class of heads. A subclass says how y becomes a tensor and back."""
 
     module_: FusionBody
+    _inputs: BlockInputs
     history_: list[dict[str, Any]]
     _optimizer_state: dict[str, Any] | None
     batch_sampler: str | None = None

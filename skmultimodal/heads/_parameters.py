@@ -6,7 +6,7 @@ from inspect import cleandoc
 from textwrap import indent
 from typing import TypeVar
 
-_COMMON = """
+_FUSION = """
 fusion : str or NeuralFusion, default="concat"
     How modalities are put together: the name of a fusion with its defaults, or a
     specification such as ``BottleneckFusion(n_tokens=8)``, whose parameters can be
@@ -25,13 +25,19 @@ temporal : {"mean", "attention", "lstm", "gru", "transformer"}, default="mean"
     has no sequence block there is nothing to do, whatever is asked for.
 embed_dim : int, default=64
     Width of a token, the same for all modalities.
+"""
+_HIDDEN = """
 hidden_layer_sizes : int or sequence of int, default=(128,)
     Widths of the hidden layers behind the fusion; ``()`` is a linear output.
+"""
+_DROPOUT = """
 dropout : float, default=0.3
     Dropout rate of tokens, attention and hidden layers.
 modality_dropout : float, default=0.0
     Probability with which a present modality is hidden from a sample in a training
     step; one always stays.
+"""
+_BALANCE = """
 aux_loss_weight : float, default=0.0
     Weight of a second loss: a linear output on each modality's own stream predicts y
     too, and the mean loss of these over the modalities that a row has is added.
@@ -139,7 +145,9 @@ def document_parameters(cls: C) -> C:
     """Fill the shared sections into a head's docstring."""
     if cls.__doc__:  # gone under python -OO
         sections = {
-            "common": _COMMON,
+            "fusion": _FUSION,
+            "dropout": _DROPOUT,
+            "common": _FUSION[:-1] + _HIDDEN[:-1] + _DROPOUT[:-1] + _BALANCE,
             "prediction": _PREDICTION,
             "training": _TRAINING,
             "attributes": _ATTRIBUTES,

@@ -21,6 +21,7 @@ _SAID = {
     "multilabel": "y is multilabel",
     "regression": "y holds numbers",
     "representation": "this objective learns without y",
+    "generation": "y holds text",
 }
 
 

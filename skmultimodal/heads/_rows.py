@@ -21,6 +21,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """What the net reads."""
+        return self.x, self.present
+
     def take(self, index: Tensor, complete: bool = False) -> Rows:
         """Some rows; where none lacks anything, presence is a view of any of them."""
         return Rows(

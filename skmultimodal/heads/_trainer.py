@@ -98,9 +98,9 @@ class Trainer(NeuralNet):
 
     def infer(self, x: Rows, **fit_params: Any) -> NetworkOutput:
         if not self._in_bfloat16:
-            return self.module_(x.x, x.present)
+            return self.module_(*x.inputs)
         with torch.autocast("cuda", dtype=torch.bfloat16):
-            return self.module_(x.x, x.present)
+            return self.module_(*x.inputs)
 
     def get_loss(
         self, y_pred: Any, y_true: Any, X: Any = None, training: bool = False

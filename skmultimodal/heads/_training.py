@@ -42,6 +42,7 @@ class Settings:
     batch_sampler: str | None = None
     average: str | None = None
     max_grad_norm: float | None = None
+    trainer: type[Trainer] = Trainer
 
 
 @dataclass
@@ -121,7 +122,7 @@ def _train_once(
     device = settings.device
     with seeded(settings.seed, device):
         module = recipe.build() if resume is None else copy.deepcopy(resume[0])
-        trainer = Trainer(
+        trainer = settings.trainer(
             module,
             copy.deepcopy(loss),
             generator=torch.Generator().manual_seed(settings.seed),

@@ -24,14 +24,21 @@ class Attention(nn.Module):
         n, t, d = x.shape
         return x.view(n, t, self.n_heads, d // self.n_heads).transpose(1, 2)
 
-    def forward(self, query: Tensor, memory: Tensor, present: Tensor) -> Tensor:
-        """query: (n, T, d), memory: (n, S, d), present: (n, S) -> (n, T, d)"""
+    def read(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values: (n, S, d) -> (n, h, S, d/h), (n, h, S, d/h)"""
         key, value = self.key_value(memory).chunk(2, dim=2)
+        return self._heads(key), self._heads(value)
+
+    def attend(self, query: Tensor, k: Tensor, v: Tensor, seen: Tensor) -> Tensor:
+        """query: (n, T, d), seen: (n or 1, 1, T or 1, S) -> (n, T, d)"""
         q = self._heads(self.query(query))  # (n, h, T, d/h)
-        k, v = self._heads(key), self._heads(value)  # (n, h, S, d/h)
-        weight = masked_softmax(q @ k.transpose(2, 3) * q.shape[3] ** -0.5, present)
+        weight = softmax_of_seen(q @ k.transpose(2, 3) * q.shape[3] ** -0.5, seen)
         mixed = self.dropout(weight) @ v  # (n, h, T, d/h)
         return self.output(mixed.transpose(1, 2).flatten(2))
+
+    def forward(self, query: Tensor, memory: Tensor, present: Tensor) -> Tensor:
+        """query: (n, T, d), memory: (n, S, d), present: (n, S) -> (n, T, d)"""
+        return self.attend(query, *self.read(memory), present[:, None, None, :])
 
 
 def masked_softmax(score: Tensor, present: Tensor) -> Tensor:
@@ -39,8 +46,12 @@ def masked_softmax(score: Tensor, present: Tensor) -> Tensor:
 
     score: (n, h, T, S), present: (n, S)
     """
-    hidden = ~present[:, None, None, :]
-    return score.masked_fill(hidden, torch.finfo(score.dtype).min).softmax(dim=3)
+    return softmax_of_seen(score, present[:, None, None, :])
+
+
+def softmax_of_seen(score: Tensor, seen: Tensor) -> Tensor:
+    """The same, where each query may see others: seen (n or 1, 1, T or 1, S)"""
+    return score.masked_fill(~seen, torch.finfo(score.dtype).min).softmax(dim=3)
 
 
 class TransformerLayer(nn.Module):

@@ -1,0 +1,620 @@
+"""The head that writes text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context
+from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import _get_feature_names, check_is_fitted
+
+from skmultimodal._fitting import keep_state_on_error
+from skmultimodal._splits import draw_validation
+from skmultimodal.fusion._base import make_fusion
+from skmultimodal.heads._base import FusionHead
+from skmultimodal.heads._network import Recipe
+from skmultimodal.heads._parameters import document_parameters
+from skmultimodal.heads._planning import block_gains, check_modalities, check_task
+from skmultimodal.heads._reading import read_encoded, read_weight, row_index
+from skmultimodal.heads._seeding import draw_seed
+from skmultimodal.heads._training import Settings
+from skmultimodal.heads.generating._allowed import ReplyTree
+from skmultimodal.heads.generating._columns import Columns
+from skmultimodal.heads.generating._examples import PAD, Examples
+from skmultimodal.heads.generating._network import (
+    DECODERS,
+    GeneratorNetwork,
+    GeneratorRecipe,
+    ReplyState,
+)
+from skmultimodal.heads.generating._reader import ReplyReader
+from skmultimodal.heads.generating._sampling import sample
+from skmultimodal.heads.generating._search import Search
+from skmultimodal.heads.generating._texts import (
+    frequent_tokens,
+    read_allowed,
+    read_texts,
+    spread_texts,
+)
+from skmultimodal.heads.generating._tokenizer import TOKENIZERS
+from skmultimodal.heads.generating._trainer import GenerationTrainer, TokenLoss
+from skmultimodal.nn._losses import WeightedLoss
+
+_ROWS = 256  # that are written or read at a time
+_RELEVANT = 64  # tokens by whose presence blocks are weighed
+_NOT_OURS = ("hidden_layer_sizes", "aux_loss_weight", "modality_balance")
+
+
+@document_parameters
+class FusionGenerator(FusionHead):
+    """Text from several modalities: replies, answers, captions.
+
+    X is an encoded frame, y one string a row. The tokens of every modality, after the
+    fusion, are the memory of a decoder that writes y token by token and looks up there
+    what it needs; absent ones are hidden. The fused vector is part of the memory, and
+    where the decoder starts.
+
+    A block of :class:`~skmultimodal.encoders.DialogueHistoryEncoder` in X is read as
+    text: what was said before, by whom and how long ago. It joins the memory beside the
+    fusion, and words can be copied from it.
+
+    Parameters
+    ----------
+    {fusion}
+    decoder : {{"lstm", "transformer"}}, default="lstm"
+        What writes: LSTM layers with attention to the memory behind them
+        (arXiv:1508.04025), or layers of self-attention and attention to the memory
+        (arXiv:1706.03762).
+    n_layers : int, default=1
+        Layers of the decoder.
+    {dropout}
+    copy : "auto" or bool, default="auto"
+        Whether the next token may be copied from the history, by a gate between the
+        vocabulary and a pointer (arXiv:1704.04368). "auto" is where X has a history.
+    tokenizer : {{"auto", "bpe", "word"}}, default="auto"
+        Learned from y and the histories in the training rows. "bpe" is byte-level
+        byte-pair encoding; with "word" each word is a token, and others are spelled in
+        bytes. "auto" takes words where there are at most 500 different ones. No
+        character is unknown to either.
+    vocabulary_size : int, default=2000
+        Most tokens to learn, the 256 bytes among them.
+    label_smoothing : float, default=0.0
+        Share of each token's weight that goes to all tokens alike. Validation is
+        without it.
+    max_length : int, default=64
+        Most tokens that are written. Longer replies are learned from all the same.
+    n_beams : int, default=1
+        Replies that are kept while writing; 1 takes the most probable next token.
+    length_penalty : float, default=1.0
+        α of beam search: finished replies are compared by log-likelihood divided by
+        their number of tokens to the power of α. 0 is the most probable reply, which
+        tends to be short.
+    no_repeat_ngram : int, default=0
+        No run of so many tokens is written twice; 0 is no limit.
+    allowed : list of str, default=None
+        Replies to choose from: `predict` gives the most probable of them. May be set
+        after `fit`.
+    {training}
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    FusionClassifier : Where answers are classes.
+    skmultimodal.multimodal_pipeline : Encoders and a head in one call.
+
+    References
+    ----------
+    Vinyals et al., "Show and tell", arXiv:1411.4555 (pictures to text by an LSTM);
+    Luong, Pham and Manning, arXiv:1508.04025 (attention); See, Liu and Manning,
+    arXiv:1704.04368 (copying); Press and Wolf, arXiv:1608.05859 (one matrix for
+    embedding and output). Tokenised by the library `tokenizers`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmultimodal import pack
+    >>> from skmultimodal.heads import FusionGenerator
+    >>> rng = np.random.default_rng(0)
+    >>> number = rng.integers(2, size=200)
+    >>> color = rng.integers(2, size=200)
+    >>> X = pack({{
+    ...     "image": np.eye(2)[color] + 0.1 * rng.normal(size=(200, 2)),
+    ...     "text": np.eye(2)[number] + 0.1 * rng.normal(size=(200, 2)),
+    ... }})
+    >>> y = np.array(["one", "two"])[number] + np.array([" red", " blue"])[color]
+    >>> head = FusionGenerator(embed_dim=16, random_state=0).fit(X, y)
+    >>> bool(np.mean(head.predict(X) == y) > 0.9)
+    True
+    >>> bool(head.perplexity(X, y) < 1.5)
+    True
+    """
+
+    hidden_layer_sizes: Any = ()
+    aux_loss_weight: float = 0.0
+    modality_balance: str | None = None
+    _is_auto = False  # there are no predictions to pool
+    _recipe: GeneratorRecipe
+    _inputs: ReplyReader  # type: ignore[assignment]
+    module_: GeneratorNetwork  # type: ignore[assignment]
+
+    _parameter_constraints: ClassVar[dict] = {
+        **{
+            name: allowed
+            for name, allowed in FusionHead._parameter_constraints.items()
+            if name not in _NOT_OURS
+        },
+        "decoder": [StrOptions(set(DECODERS))],
+        "n_layers": [Interval(Integral, 1, None, closed="left")],
+        "copy": [StrOptions({"auto"}), "boolean"],
+        "tokenizer": [StrOptions(set(TOKENIZERS))],
+        "vocabulary_size": [Interval(Integral, 257, None, closed="left")],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
+        "max_length": [Interval(Integral, 1, None, closed="left")],
+        "n_beams": [Interval(Integral, 1, None, closed="left")],
+        "length_penalty": [Interval(Real, 0, None, closed="left")],
+        "no_repeat_ngram": [Interval(Integral, 0, None, closed="left")],
+        "allowed": ["array-like", None],
+    }
+
+    def __init__(
+        self,
+        fusion: Any = "concat",
+        *,
+        decoder: str = "lstm",
+        temporal: str = "mean",
+        embed_dim: int = 64,
+        n_layers: int = 1,
+        dropout: float = 0.3,
+        modality_dropout: float = 0.0,
+        copy: Any = "auto",
+        tokenizer: str = "auto",
+        vocabulary_size: int = 2000,
+        label_smoothing: float = 0.0,
+        max_length: int = 64,
+        n_beams: int = 1,
+        length_penalty: float = 1.0,
+        no_repeat_ngram: int = 0,
+        allowed: Any = None,
+        lr: float = 5e-3,
+        lr_schedule: str = "cosine",
+        weight_decay: float = 0.01,
+        max_grad_norm: float | None = None,
+        average: str | None = None,
+        max_epochs: int = 30,
+        batch_size: int | str = "auto",
+        standardize: bool = True,
+        block_scale: str = "relevance",
+        modalities: Mapping[str, Any] | None = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        validation_split: Any = None,
+        n_iter_no_change: int = 10,
+        max_time: float | None = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
+        device: Any = "auto",
+        random_state: Any = None,
+        verbose: int = 0,
+    ):
+        self.fusion = fusion
+        self.decoder = decoder
+        self.temporal = temporal
+        self.embed_dim = embed_dim
+        self.n_layers = n_layers
+        self.dropout = dropout
+        self.modality_dropout = modality_dropout
+        self.copy = copy
+        self.tokenizer = tokenizer
+        self.vocabulary_size = vocabulary_size
+        self.label_smoothing = label_smoothing
+        self.max_length = max_length
+        self.n_beams = n_beams
+        self.length_penalty = length_penalty
+        self.no_repeat_ngram = no_repeat_ngram
+        self.allowed = allowed
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.average = average
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.standardize = standardize
+        self.block_scale = block_scale
+        self.modalities = modalities
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.validation_split = validation_split
+        self.n_iter_no_change = n_iter_no_change
+        self.max_time = max_time
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @keep_state_on_error
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+        groups: Any = None,
+    ) -> FusionGenerator:
+        """Learn the tokeniser, and train the net by teacher forcing.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            Encoded data. NaN over a whole block means absent.
+        y : array-like of str of shape (n_samples,)
+            Replies; "" ends at once.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights. A Series is aligned to X by label.
+        X_val, y_val : as X and y, default=None
+            Rows to validate on, instead of a part of X. They have gone through the same
+            encoders.
+        groups : array-like of shape (n_samples,), default=None
+            Rows of one group go to one side of the internal split.
+
+        Returns
+        -------
+        self : FusionGenerator
+
+        Raises
+        ------
+        ValueError
+            If y holds what is no text, X is not encoded, `allowed` is empty or holds
+            a reply twice, or the fusion is unknown. A previous fit stays usable.
+        ImportError
+            If the library `tokenizers` is not installed.
+        """
+        if self.allowed is not None:
+            read_allowed(self.allowed)
+        self._fit(X, y, sample_weight, X_val, y_val, groups)
+        return self
+
+    # Writing -----------------------------------------------------------------------
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Write a reply to each row.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            Encoded data; modalities may be absent.
+
+        Returns
+        -------
+        ndarray of str of shape (n_samples,)
+            The best reply that the search finds, or the most probable of those
+            `allowed`.
+        """
+        check_is_fitted(self)
+        x = read_encoded(self, X, reset=False)
+        if self.allowed is not None:
+            texts = np.array(read_allowed(self.allowed), dtype=object)
+            return texts[self._score_allowed(x, list(texts)).argmax(axis=1)]
+        search = Search(
+            int(self.max_length),
+            int(self.n_beams),
+            float(self.length_penalty),
+            int(self.no_repeat_ngram),
+        )
+        replies: list[list[int]] = []
+        with torch.inference_mode():
+            for part in self._parts(x, max(_ROWS // self.n_beams, 1)):
+                state = self._start(part)
+                replies += search.run(self.module_, state, len(part), part.x.device)
+        return self._texts(replies)
+
+    def sample(
+        self,
+        X: Any,
+        n: int = 1,
+        temperature: float = 1.0,
+        top_p: float = 1.0,
+        random_state: Any = None,
+    ) -> np.ndarray:
+        """Draw replies at random.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            Encoded data; modalities may be absent.
+        n : int, default=1
+            Replies a row.
+        temperature : float, default=1.0
+            What log-probabilities are divided by: below 1 keeps to the probable.
+        top_p : float, default=1.0
+            Draws from the fewest tokens that together have this probability
+            (arXiv:1904.09751).
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draw. No global state is touched.
+
+        Returns
+        -------
+        ndarray of str of shape (n_samples, n)
+
+        Raises
+        ------
+        ValueError
+            If `n` is less than 1, `temperature` not above 0, or `top_p` not in (0, 1].
+        """
+        check_is_fitted(self)
+        _check_sampling(n, temperature, top_p)
+        x = read_encoded(self, X, reset=False)
+        generator = torch.Generator().manual_seed(draw_seed(random_state))
+        replies: list[list[int]] = []
+        with torch.inference_mode():
+            for part in self._parts(x, max(_ROWS // n, 1)):
+                rows = torch.arange(len(part), device=part.x.device)
+                state = self._start(part).take(rows.repeat_interleave(n))
+                replies += sample(
+                    self.module_,
+                    state,
+                    len(part) * n,
+                    part.x.device,
+                    max_length=int(self.max_length),
+                    temperature=float(temperature),
+                    top_p=float(top_p),
+                    generator=generator,
+                )
+        return self._texts(replies).reshape(len(x), n)
+
+    def predict_proba_next(
+        self, X: Any, prefix: Any = ""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """How probable each token is after the first words of a reply.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            Encoded data; modalities may be absent.
+        prefix : str or array-like of str of shape (n_samples,), default=""
+            What has been written so far, of all rows or of each.
+
+        Returns
+        -------
+        tokens : ndarray of str of shape (n_tokens,)
+            With the space before them; a part of a character as ``<0xE2>``, the last
+            one is ``<end>``.
+        probability : ndarray of shape (n_samples, n_tokens)
+            Rows sum to 1.
+        """
+        check_is_fitted(self)
+        x = read_encoded(self, X, reset=False)
+        texts = spread_texts(prefix, len(x), "prefix")
+        found = []
+        with torch.inference_mode():
+            for part in self._parts(x, _ROWS, texts):
+                logits = self.module_(*part.inputs).output  # (n, L, V)
+                last = (part.y != PAD).sum(1) - 1
+                rows = torch.arange(len(part), device=last.device)
+                found.append(logits[rows, last].double().softmax(1).cpu())
+        surfaces = np.array(self._inputs.tokenizer.surfaces(), dtype=object)
+        return surfaces, torch.cat(found).numpy()
+
+    # Scoring -----------------------------------------------------------------------
+
+    def log_likelihood(self, X: Any, y: Any) -> np.ndarray:
+        """Log-likelihood of each row's reply and its end, in nats.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            Encoded data; modalities may be absent.
+        y : array-like of str of shape (n_samples,)
+            Replies.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Sums over tokens. By the number of characters or words they are what text
+            models of other tokens are compared by.
+        """
+        return self._likelihoods(X, y)[0]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Mean log-likelihood a token, in nats; ends of replies are tokens.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            Encoded data; modalities may be absent.
+        y : array-like of str of shape (n_samples,)
+            Replies.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights.
+
+        Returns
+        -------
+        float
+            At most 0. Only models with one tokeniser can be compared by it.
+        """
+        total, lengths = self._likelihoods(X, y)
+        weight = read_weight(sample_weight, X, len(total))
+        weight = np.ones(len(total)) if weight is None else weight
+        return float(weight @ total / (weight @ lengths))
+
+    def perplexity(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Among how many equally probable tokens the net chooses: exp(-score).
+
+        Parameters
+        ----------
+        X, y, sample_weight : as in `score`
+            Rows and their replies.
+
+        Returns
+        -------
+        float
+            At least 1.
+        """
+        return float(np.exp(-self.score(X, y, sample_weight)))
+
+    def _likelihoods(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Log-likelihood and number of tokens of each row, the end among them."""
+        check_is_fitted(self)
+        x = read_encoded(self, X, reset=False)
+        texts = read_texts(y)
+        check_consistent_length(x, texts)
+        loss = TokenLoss().eval()
+        total, lengths = [], []
+        with torch.inference_mode():
+            for part in self._parts(x, _ROWS, list(texts)):
+                count = (part.y != PAD).sum(1)
+                logits = self.module_(*part.inputs).output.float()
+                mean = loss.per_sample(logits, part.y)
+                total.append((-mean.double() * count).cpu())
+                lengths.append(count.cpu())
+        return torch.cat(total).numpy(), torch.cat(lengths).numpy()
+
+    def _score_allowed(self, x: np.ndarray, texts: list[str]) -> np.ndarray:
+        """Log-likelihood of each text for each row: (n, n_texts)"""
+        tokenizer = self._inputs.tokenizer
+        tree = ReplyTree(tokenizer.encode(texts), tokenizer.end)
+        found = []
+        with torch.inference_mode():
+            for part in self._parts(x, max(4 * _ROWS // len(texts), 1)):
+                state = self._start(part)
+                device = part.x.device
+                found.append(tree.score(self.module_, state, len(part), device).cpu())
+        return torch.cat(found).numpy()
+
+    def _parts(
+        self, x: np.ndarray, size: int, texts: list[str] | None = None
+    ) -> Iterator[Examples]:
+        """Rows and their replies, some at a time, where the net is."""
+        device = self.module_.bias.device
+        for start in range(0, len(x), size):
+            rows = slice(start, start + size)
+            told = None if texts is None else texts[rows]
+            part = self._inputs(x[rows], told, first_row=start).to(device)
+            yield part.take(torch.arange(len(part), device=device))
+
+    def _start(self, part: Examples) -> ReplyState:
+        return self.module_.start(self.module_.read(part.x, part.present, part.history))
+
+    def _texts(self, replies: list[list[int]]) -> np.ndarray:
+        return np.array(self._inputs.tokenizer.decode(replies), dtype=object)
+
+    # What a head says --------------------------------------------------------------
+
+    def _read_target(self, y: Any, *, reset: bool) -> np.ndarray:
+        return read_texts(y)
+
+    def _scale_target(self, y: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+        return y
+
+    def _target_weights(
+        self, y: np.ndarray, weight: np.ndarray | None
+    ) -> np.ndarray | None:
+        return None
+
+    def _make_loss(self, n_epochs: int | None) -> WeightedLoss:
+        return TokenLoss(float(self.label_smoothing))
+
+    def _task(self) -> str:
+        return "generation"
+
+    def _count_outputs(self, y: np.ndarray) -> int:
+        raise NotImplementedError  # the tokeniser counts them
+
+    def _settings(self, seed: int, epochs: int, lr_schedule: str) -> Settings:
+        settings = super()._settings(seed, epochs, lr_schedule)
+        return replace(settings, trainer=GenerationTrainer)
+
+    def _hold_out(
+        self, X: Any, x: np.ndarray, y: np.ndarray, groups: Any, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        columns = Columns.of(self._read_layout(x, X))
+        return draw_validation(
+            y,
+            index=row_index(X),
+            x=columns.comparable(x, self._column_names(x)),
+            groups=groups,
+            splitter=self.validation_split,
+            fraction=self.validation_fraction,
+            stratify=False,
+            random_state=seed,
+        )
+
+    def _plan(  # type: ignore[override]
+        self, x: np.ndarray, X: Any, target: np.ndarray
+    ) -> tuple[Recipe, ReplyReader]:
+        reader = ReplyReader.learn(
+            x,
+            self._read_layout(x, X),
+            self._column_names(x),
+            self.standardize,
+            list(target),
+            self.tokenizer,
+            int(self.vocabulary_size),
+        )
+        fusion = make_fusion(self.fusion)
+        check_task(fusion, self._task())
+        gains: tuple[float, ...] = ()
+        if reader.blocks is not None:
+            nameless = _get_feature_names(X) is None
+            check_modalities(self, reader.layout, fusion, x, nameless)
+            numbers = reader.columns.numbers(x)
+            bag = frequent_tokens(reader(x, list(target)).y.numpy(), _RELEVANT)
+            gains = block_gains(self, numbers, reader.blocks, bag)
+        copies = reader.n_roles > 0 if self.copy == "auto" else bool(self.copy)
+        recipe = GeneratorRecipe(
+            reader.layout,
+            fusion,
+            int(self.embed_dim),
+            (),
+            float(self.dropout),
+            float(self.modality_dropout),
+            reader.tokenizer.n_tokens + 1,
+            gains,
+            self.temporal,
+            task=self._task(),
+            decoder=self.decoder,
+            n_layers=int(self.n_layers),
+            n_roles=reader.n_roles,
+            copies=copies and reader.n_roles > 0,
+        )
+        return recipe, reader
+
+    def _rows(
+        self, x: np.ndarray, y: np.ndarray, weight: np.ndarray | None, rows: np.ndarray
+    ) -> Examples:
+        own = None if weight is None else weight[rows]
+        return self._inputs(x[rows], list(y[rows]), own)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "module_")
+
+
+def _check_sampling(n: Any, temperature: Any, top_p: Any) -> None:
+    if not (isinstance(n, Integral) and int(n) >= 1):
+        raise ValueError(f"n={n!r} must be an integer from 1.")
+    if not (isinstance(temperature, Real) and 0 < float(temperature) < np.inf):
+        raise ValueError(
+            f"temperature={temperature!r} must be a finite number above 0. For the "
+            "most probable reply use predict."
+        )
+    if not (isinstance(top_p, Real) and 0 < float(top_p) <= 1):
+        raise ValueError(f"top_p={top_p!r} must be above 0, and 1 at most.")

@@ -1,0 +1,1 @@
+"""What only the head that writes text needs."""
