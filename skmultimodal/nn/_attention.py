@@ -51,7 +51,7 @@ def masked_softmax(score: Tensor, present: Tensor) -> Tensor:
 
 def softmax_of_seen(score: Tensor, seen: Tensor) -> Tensor:
     """The same, where each query may see others: seen (n or 1, 1, T or 1, S)"""
-    return score.masked_fill(~seen, torch.finfo(score.dtype).min).softmax(dim=3)
+    return score.masked_fill(~seen, torch.finfo(score.dtype).min).softmax(dim=-1)
 
 
 class TransformerLayer(nn.Module):

@@ -111,7 +111,7 @@ class GeneratorNetwork(nn.Module):
         ids = history[:, :, 0].clamp_min(0).long()  # (n, H)
         there = history[:, :, 0] >= 0
         said = summary.new_zeros(n, 0, summary.shape[1])
-        if self.history is not None:
+        if self.history is not None and history.shape[1]:
             said = self.history(self.embed(ids), history, there)
             parts, masks = [*parts, said], [*masks, there]
         memory, mask = torch.cat(parts, dim=1), torch.cat(masks, dim=1)

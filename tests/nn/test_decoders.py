@@ -1,0 +1,141 @@
+"""Decoders step by step and at once, and the pointer against NumPy."""
+
+import numpy as np
+import pytest
+import torch
+
+from skmultimodal.nn._lstm_decoder import LSTMDecoder
+from skmultimodal.nn._pointer import Pointer
+from skmultimodal.nn._transformer_decoder import TransformerDecoder, positions
+
+D = 8
+decoders = pytest.mark.parametrize("kind", [LSTMDecoder, TransformerDecoder])
+layers = pytest.mark.parametrize("n_layers", [1, 2])
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+def inputs():
+    x, memory, summary = torch.randn(3, 6, D), torch.randn(3, 4, D), torch.randn(3, D)
+    present = torch.ones(3, 4, dtype=torch.bool)
+    present[1, 2:] = False
+    present[2, 1:] = False
+    return x, memory, present, summary
+
+
+@decoders
+@layers
+def test_a_step_with_what_is_kept_is_the_whole_at_once(kind, n_layers):
+    decoder = kind(D, n_layers, 2, dropout=0.5).eval()
+    x, *memory = inputs()
+    whole = decoder(x, *memory)
+    state = decoder.start(*memory)
+    for place in range(x.shape[1]):
+        step, state = decoder.advance(x[:, place : place + 1], state)
+        torch.testing.assert_close(step[:, 0], whole[:, place], rtol=1e-5, atol=1e-5)
+
+
+@decoders
+def test_several_tokens_at_once_go_on_from_others(kind):
+    decoder = kind(D, 2, 2, dropout=0.0).eval()
+    x, *memory = inputs()
+    first, state = decoder.advance(x[:, :2], decoder.start(*memory))
+    rest, _ = decoder.advance(x[:, 2:], state)
+    torch.testing.assert_close(torch.cat([first, rest], 1), decoder(x, *memory))
+
+
+@decoders
+def test_what_comes_later_changes_nothing_before(kind):
+    decoder = kind(D, 2, 2, dropout=0.0).eval()
+    x, *memory = inputs()
+    other = x.clone()
+    other[:, 3:] += 1
+    before, after = decoder(x, *memory), decoder(other, *memory)
+    torch.testing.assert_close(after[:, :3], before[:, :3], rtol=0, atol=0)
+    assert not torch.allclose(after[:, 3:], before[:, 3:])
+
+
+@decoders
+def test_hidden_memory_changes_nothing_and_the_rest_does(kind):
+    decoder = kind(D, 1, 2, dropout=0.0).eval()
+    x, memory, present, summary = inputs()
+    before = decoder(x, memory, present, summary)
+    hidden = torch.where(present.unsqueeze(2), memory, memory + 100)
+    torch.testing.assert_close(decoder(x, hidden, present, summary), before)
+    seen = torch.where(present.unsqueeze(2), memory + 1, memory)
+    assert not torch.allclose(decoder(x, seen, present, summary), before)
+    assert not torch.allclose(decoder(x, memory, present, summary + 1), before)
+
+
+@decoders
+def test_rows_taken_from_a_state_go_on_as_they_were(kind):
+    decoder = kind(D, 2, 2, dropout=0.0).eval()
+    x, *memory = inputs()
+    whole = decoder(x, *memory)
+    _, state = decoder.advance(x[:, :3], decoder.start(*memory))
+    index = torch.tensor([2, 0, 2])
+    step, _ = decoder.advance(x[index, 3:4], state.take(index))
+    torch.testing.assert_close(step[:, 0], whole[index, 3])
+    one = decoder.start(*(t[:1].expand(3, *t.shape[1:]) for t in memory))
+    _, state = decoder.advance(x[:, :3], one)
+    expected = decoder(x, *(t[:1].expand(3, *t.shape[1:]) for t in memory))
+    step, _ = decoder.advance(x[index, 3:4], state.take_past(index))
+    torch.testing.assert_close(step[:, 0], expected[index, 3])
+
+
+@decoders
+def test_dropout_is_for_training_alone(kind):
+    decoder = kind(D, 1, 2, dropout=0.5)
+    parts = inputs()
+    assert not torch.allclose(decoder(*parts), decoder(*parts))
+    decoder.eval()
+    torch.testing.assert_close(decoder(*parts), decoder(*parts), rtol=0, atol=0)
+
+
+def test_positions_are_sines_and_cosines_of_the_place():
+    found = positions(5, torch.zeros(1, 3, 6)).numpy()
+    for t in range(3):
+        for k in range(3):
+            angle = (5 + t) / 10_000 ** (2 * k / 6)
+            expected = [np.sin(angle), np.cos(angle)]
+            np.testing.assert_allclose(found[t, 2 * k : 2 * k + 2], expected, 1e-4)
+
+
+def test_the_pointer_mixes_what_is_copied_and_what_is_chosen():
+    n_outputs = 7
+    pointer = Pointer(D)
+    x, logits = torch.randn(2, 3, D), torch.randn(2, 3, n_outputs)
+    source = torch.randn(2, 4, D)
+    tokens = torch.tensor([[1, 5, 1, 0], [2, 3, 4, 6]])
+    here = torch.tensor([[True, True, True, False], [True, True, False, False]])
+    found = pointer(x, logits, pointer.read(source), tokens, here).exp()
+    keys = pointer.key(source).detach().numpy()
+    queries = pointer.query(x).detach().numpy()
+    gates = 1 / (1 + np.exp(-pointer.gate(x)[..., 0].detach().numpy()))
+    for i in range(2):
+        n = int(here[i].sum())
+        for t in range(3):
+            weight = np.exp(keys[i, :n] @ queries[i, t] / np.sqrt(D))
+            weight /= weight.sum()
+            chosen = np.exp(logits[i, t].numpy())
+            mixed = (1 - gates[i, t]) * chosen / chosen.sum()
+            for place in range(n):
+                mixed[tokens[i, place]] += gates[i, t] * weight[place]
+            np.testing.assert_allclose(found[i, t].detach(), mixed, rtol=1e-4)
+
+
+def test_without_a_source_nothing_is_copied():
+    pointer = Pointer(D)
+    torch.nn.init.constant_(pointer.gate.bias, 50.0)
+    x, logits = torch.randn(2, 3, D), torch.randn(2, 3, 7)
+    empty = torch.zeros(2, 0, D), torch.zeros(2, 0, dtype=torch.long)
+    hidden = torch.randn(2, 4, D), torch.zeros(2, 4, dtype=torch.long)
+    for source, tokens in (empty, hidden):
+        here = torch.zeros(tokens.shape, dtype=torch.bool)
+        found = pointer(x, logits, pointer.read(source), tokens, here)
+        torch.testing.assert_close(found, logits.log_softmax(2))
