@@ -17,7 +17,12 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GroupKFold
 
-from skmultimodal.metrics import bleu_score, chrf_score
+from skmultimodal.metrics import (
+    bits_per_character,
+    bleu_score,
+    chrf_score,
+    perplexity_score,
+)
 
 END = "\n"
 Turn = tuple[str, str]
@@ -58,10 +63,8 @@ def text_figures(
     """
     found = {}
     if log_likelihoods is not None:
-        bits = -float(np.sum(log_likelihoods)) / np.log(2)
-        n_words = sum(len(words(text)) + 1 for text in texts)
-        found["ppl_word"] = float(2 ** (bits / n_words))
-        found["bits_per_char"] = bits / sum(len(text) + 1 for text in texts)
+        found["ppl_word"] = perplexity_score(texts, log_likelihoods)
+        found["bits_per_char"] = bits_per_character(texts, log_likelihoods)
     if predictions is not None:
         found["chrf"] = chrf_score(texts, predictions)
         found["bleu"] = bleu_score(texts, predictions)
@@ -159,8 +162,10 @@ class CountModel:
                 self._spelled[token] = base
             every = self._counts[()].probability(token, context, base)
             row = [base, every]
-            for key in _keys(message)[1:]:
-                row.append(self._counts[key].probability(token, context, base))
+            row += [
+                self._counts[key].probability(token, context, base)
+                for key in _keys(message)[1:]
+            ]
             for cache in caches:
                 for n in (0, 1, 2):
                     after = cache.get(tuple(context[2 - n :]))
@@ -197,3 +202,99 @@ def _mixture_weights(by_word: np.ndarray, n_rounds: int = 200) -> np.ndarray:
         shares /= shares.sum(axis=1, keepdims=True)
         weights = shares.mean(axis=0)
     return weights
+
+
+class Frequent:
+    """The most frequent training message of the same role, and of more where known."""
+
+    def __init__(self, *keys: str):
+        self.keys = keys
+
+    def fit(self, messages: Sequence[Message]) -> Frequent:
+        counts: dict[Any, Counter[str]] = defaultdict(Counter)
+        for m in messages:
+            counts[self._key(m)][m.text] += 1
+        self.best_ = {key: found.most_common(1)[0][0] for key, found in counts.items()}
+        return self
+
+    def predict(self, messages: Sequence[Message]) -> list[str]:
+        return [self.best_.get(self._key(m), "") for m in messages]
+
+    def _key(self, message: Message) -> tuple[Any, ...]:
+        of = {"figure": message.figure, "first": not message.trial}
+        return (message.role, *(of[key] for key in self.keys))
+
+
+class Retrieval:
+    """What was said in the training contexts that are nearest by tf-idf.
+
+    A context is the role, the figure and the words before; beside one neighbour, the
+    message of 20 that is most like the others by its letters.
+    """
+
+    def __init__(self, *, use_game: bool, n_neighbours: int = 1):
+        self.use_game = use_game
+        self.n_neighbours = n_neighbours
+
+    def fit(self, messages: Sequence[Message]) -> Retrieval:
+        self._tfidf = TfidfVectorizer(
+            token_pattern=r"\S+", ngram_range=(1, 2), sublinear_tf=True
+        )
+        self._known = self._tfidf.fit_transform([self._context(m) for m in messages])
+        self._said = [m.text for m in messages]
+        return self
+
+    def predict(self, messages: Sequence[Message]) -> list[str]:
+        alike = self._tfidf.transform([self._context(m) for m in messages])
+        found = []
+        for row in alike @ self._known.T:
+            scores = row.toarray()[0]
+            near = np.argsort(-scores, kind="stable")[: self.n_neighbours]
+            found.append(consensus([self._said[k] for k in near]))
+        return found
+
+    def _context(self, message: Message) -> str:
+        first = "first" if not message.trial else "later"
+        about = [f"r_{message.role}", f"f_{message.figure}", f"o_{first}"]
+        about.append("_".join(about))
+        turns = [*(message.game if self.use_game else ()), *message.trial]
+        said = [w for _, text in turns for w in words(text)]
+        return " ".join([*about * 3, *said])
+
+
+def consensus(texts: Sequence[str]) -> str:
+    """The text that shares most n-grams of letters with the others, on average.
+
+    Kumar and Byrne, "Minimum Bayes-risk decoding", NAACL 2004, with chrF of each pair.
+    """
+    if len(texts) < 3:
+        return texts[0]
+    grams = [letter_ngrams(text) for text in texts]
+    worth = [
+        sum(_f2(true, said) for k, true in enumerate(grams) if k != own)
+        for own, said in enumerate(grams)
+    ]
+    return texts[int(np.argmax(worth))]
+
+
+def letter_ngrams(text: str, most: int = 6) -> list[Counter[str]]:
+    plain = "".join(text.split())
+    return [
+        Counter(plain[k : k + n] for k in range(len(plain) - n + 1))
+        for n in range(1, most + 1)
+    ]
+
+
+def _f2(true: list[Counter[str]], said: list[Counter[str]]) -> float:
+    """chrF of one pair, between 0 and 1."""
+    precision, recall, n = 0.0, 0.0, 0
+    for a, b in zip(true, said):
+        if a and b:
+            shared = (a & b).total()
+            precision += shared / b.total()
+            recall += shared / a.total()
+            n += 1
+    if not n or not precision + recall:
+        return 0.0
+    precision, recall = precision / n, recall / n
+    return 5 * precision * recall / (4 * precision + recall)

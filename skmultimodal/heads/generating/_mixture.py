@@ -162,4 +162,3 @@ def _features(logp: Tensor, counted: Tensor) -> Tensor:
     """How sure either is: (..., V), (..., V) -> (..., 2)"""
     sure = logp.double().amax(-1), counted.amax(-1).log()
     return torch.stack(sure, dim=-1)
-

@@ -29,7 +29,7 @@ from skmultimodal.heads.generating._word_counts import (
     split_words,
 )
 
-_MOST_ROLES = 2  # with a cache of their own
+_MOST_ROLES = 4  # with a cache of their own
 Context = tuple[int, ...]
 
 
@@ -134,9 +134,7 @@ class Said:
     groups: np.ndarray  # (n_groups,) one-hot of those with few values
 
 
-def read_rows(
-    part: Examples, starts: np.ndarray, categories: Categories
-) -> list[Said]:
+def read_rows(part: Examples, starts: np.ndarray, categories: Categories) -> list[Said]:
     """The rows of a batch, as words."""
     end = len(starts) - 1
     history = part.history.tolist()
