@@ -17,13 +17,7 @@ from skmultimodal._specs import (
 from skmultimodal.nn._losses import WeightedLoss
 
 AUTO = "auto"  # no fusion's name: the head tries several
-TASKS = (
-    "classification",
-    "multilabel",
-    "regression",
-    "representation",
-    "generation",
-)
+TASKS = ("classification", "multilabel", "regression", "representation")
 
 
 class FusionOutput(NamedTuple):

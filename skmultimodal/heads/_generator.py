@@ -73,6 +73,7 @@ class FusionGenerator(FusionHead):
         What writes: LSTM layers with attention to the memory behind them
         (arXiv:1508.04025), or layers of self-attention and attention to the memory
         (arXiv:1706.03762).
+    {tokens}
     n_layers : int, default=1
         Layers of the decoder.
     {dropout}
@@ -178,8 +179,8 @@ class FusionGenerator(FusionHead):
     def __init__(
         self,
         fusion: Any = "concat",
-        *,
         decoder: str = "lstm",
+        *,
         temporal: str = "mean",
         embed_dim: int = 64,
         n_layers: int = 1,

@@ -17,6 +17,8 @@ fusion : str or NeuralFusion, default="concat"
     of them or the simplest that is within a standard error of the best is taken,
     whichever has the lower loss out of fold (`fusion_report_`). Rows of one group,
     copies, and the parents of synthetic rows are never parted.
+"""
+_TOKENS = """
 temporal : {"mean", "attention", "lstm", "gru", "transformer"}, default="mean"
     What the steps of a sequence learn from each other before the fusion. "mean" hands
     them on as they are, "attention" weights them, "lstm" and "gru" run over them in
@@ -146,8 +148,13 @@ def document_parameters(cls: C) -> C:
     if cls.__doc__:  # gone under python -OO
         sections = {
             "fusion": _FUSION,
+            "tokens": _TOKENS,
             "dropout": _DROPOUT,
-            "common": _FUSION[:-1] + _HIDDEN[:-1] + _DROPOUT[:-1] + _BALANCE,
+            "common": _FUSION[:-1]
+            + _TOKENS[:-1]
+            + _HIDDEN[:-1]
+            + _DROPOUT[:-1]
+            + _BALANCE,
             "prediction": _PREDICTION,
             "training": _TRAINING,
             "attributes": _ATTRIBUTES,

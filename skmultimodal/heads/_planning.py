@@ -23,11 +23,15 @@ _SAID = {
     "representation": "this objective learns without y",
     "generation": "y holds text",
 }
+_TAKES = {"generation": "representation"}
 
 
 def check_task(fusion: NeuralFusion, task: str) -> None:
-    """Refuse a fusion that is not for such targets."""
-    if task not in fusion.tasks:
+    """Refuse a fusion that is not for such targets.
+
+    To write text takes what a representation takes: no output of the fusion's own.
+    """
+    if _TAKES.get(task, task) not in fusion.tasks:
         raise ValueError(
             f"{type(fusion).__name__} is for {' or '.join(fusion.tasks)}, and "
             f"{_SAID[task]}. Choose another fusion."

@@ -81,16 +81,16 @@ def test_the_log_likelihood_is_that_of_one_token_after_the_other(fitted):
     np.testing.assert_allclose(fitted.log_likelihood(X, y), total, rtol=1e-4, atol=1e-6)
 
 
-def test_log_likelihoods_of_all_replies_of_one_token_and_longer_add_up(fitted):
+def test_nothing_is_as_likely_as_the_end_at_once(fitted):
     X, _ = make(4, seed=1)
-    tokens, probability = fitted.predict_proba_next(X)
+    _, probability = fitted.predict_proba_next(X)
     ends = probability[:, -1]  # of the reply that says nothing
     nothing = fitted.log_likelihood(X, np.full(len(X), "", dtype=object))
     np.testing.assert_allclose(np.exp(nothing), ends, rtol=1e-4)
 
 
 def test_one_beam_is_greedy_and_more_find_what_is_at_least_as_probable(fitted):
-    X, y = make(20, seed=2, noise=0.7)
+    X, _ = make(20, seed=2, noise=0.7)
     greedy = fitted.predict(X)
     beams = clone(fitted)
     beams.__setstate__(fitted.__getstate__())
@@ -166,7 +166,7 @@ def test_modalities_that_come_and_go_in_training():
 
 
 def test_allowed_replies_are_chosen_by_their_likelihood(fitted):
-    X, y = make(40, seed=1, noise=0.4)
+    X, _ = make(40, seed=1, noise=0.4)
     replies = [f"{number} {color} ones" for number in NUMBERS for color in COLORS]
     replies += ["", "one", "something that was never said"]
     head = clone(fitted)

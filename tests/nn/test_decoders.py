@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skmultimodal.nn._lstm_decoder import LSTMDecoder
-from skmultimodal.nn._pointer import Pointer
+from skmultimodal.nn._pointer import Pointer, tokens_before
 from skmultimodal.nn._transformer_decoder import TransformerDecoder, positions
 
 D = 8
@@ -107,35 +107,61 @@ def test_positions_are_sines_and_cosines_of_the_place():
 
 
 def test_the_pointer_mixes_what_is_copied_and_what_is_chosen():
-    n_outputs = 7
+    n_outputs, begin = 7, 7
     pointer = Pointer(D)
-    x, logits = torch.randn(2, 3, D), torch.randn(2, 3, n_outputs)
-    source = torch.randn(2, 4, D)
-    tokens = torch.tensor([[1, 5, 1, 0], [2, 3, 4, 6]])
-    here = torch.tensor([[True, True, True, False], [True, True, False, False]])
-    found = pointer(x, logits, pointer.read(source), tokens, here).exp()
-    keys = pointer.key(source).detach().numpy()
+    torch.nn.init.normal_(pointer.follows)
+    torch.nn.init.normal_(pointer.follows_gate)
+    x, logits = torch.randn(2, 4, D), torch.randn(2, 4, n_outputs)
+    said = torch.randn(2, 5, D)
+    tokens = torch.tensor([[1, 5, 1, 5, 0], [2, 3, 4, 2, 6]])
+    here = torch.tensor([[True] * 4 + [False], [True] * 5])
+    starts = torch.tensor([[True, False, False, False, False]] * 2)
+    starts[1, 3] = True
+    reply = [[begin, 1, 5, 1], [begin, 2, 3, 4]]
+    last = torch.tensor(
+        [[[*row[t::-1], -2, -2, -2][:3] for t in range(4)] for row in reply]
+    )
+    source = pointer.read(said, tokens, tokens_before(tokens, starts, begin), here)
+    found = pointer(x, logits, source, last).exp().detach().numpy()
+    keys = pointer.key(said).detach().numpy()
     queries = pointer.query(x).detach().numpy()
-    gates = 1 / (1 + np.exp(-pointer.gate(x)[..., 0].detach().numpy()))
+    gates = pointer.gate(x)[..., 0].detach().numpy()
+    bonus = pointer.follows.detach().numpy()
+    gate_bonus = pointer.follows_gate.detach().numpy()
     for i in range(2):
         n = int(here[i].sum())
-        for t in range(3):
-            weight = np.exp(keys[i, :n] @ queries[i, t] / np.sqrt(D))
-            weight /= weight.sum()
-            chosen = np.exp(logits[i, t].numpy())
-            mixed = (1 - gates[i, t]) * chosen / chosen.sum()
+        for t in range(4):
+            score = keys[i, :n] @ queries[i, t] / np.sqrt(D)
+            longest = 0
             for place in range(n):
-                mixed[tokens[i, place]] += gates[i, t] * weight[place]
-            np.testing.assert_allclose(found[i, t].detach(), mixed, rtol=1e-4)
+                first = max(h for h in range(place + 1) if starts[i, h])
+                path = [begin, *tokens[i, first:place].tolist()][::-1]
+                told = reply[i][t::-1]
+                run = 0
+                while run < 3 and run < min(len(path), len(told)):
+                    if path[run] != told[run]:
+                        break
+                    run += 1
+                score[place] += bonus[:run].sum()
+                longest = max(longest, run)
+            weight = np.exp(score) / np.exp(score).sum()
+            gate = 1 / (1 + np.exp(-gates[i, t] - gate_bonus[:longest].sum()))
+            chosen = np.exp(logits[i, t].numpy())
+            mixed = (1 - gate) * chosen / chosen.sum()
+            for place in range(n):
+                mixed[tokens[i, place]] += gate * weight[place]
+            np.testing.assert_allclose(found[i, t], mixed, rtol=1e-4)
 
 
 def test_without_a_source_nothing_is_copied():
     pointer = Pointer(D)
     torch.nn.init.constant_(pointer.gate.bias, 50.0)
     x, logits = torch.randn(2, 3, D), torch.randn(2, 3, 7)
-    empty = torch.zeros(2, 0, D), torch.zeros(2, 0, dtype=torch.long)
-    hidden = torch.randn(2, 4, D), torch.zeros(2, 4, dtype=torch.long)
-    for source, tokens in (empty, hidden):
-        here = torch.zeros(tokens.shape, dtype=torch.bool)
-        found = pointer(x, logits, pointer.read(source), tokens, here)
+    last = torch.zeros(2, 3, 3, dtype=torch.long)
+    for n_places in (0, 4):
+        tokens = torch.zeros(2, n_places, dtype=torch.long)
+        here = torch.zeros(2, n_places, dtype=torch.bool)
+        before = tokens_before(tokens, here, 7)
+        source = pointer.read(torch.randn(2, n_places, D), tokens, before, here)
+        found = pointer(x, logits, source, last)
         torch.testing.assert_close(found, logits.log_softmax(2))

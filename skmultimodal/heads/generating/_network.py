@@ -14,7 +14,7 @@ from skmultimodal.heads.generating._examples import N_AGES
 from skmultimodal.nn import Dropout
 from skmultimodal.nn._decoder_state import DecoderState
 from skmultimodal.nn._lstm_decoder import LSTMDecoder
-from skmultimodal.nn._pointer import Pointer
+from skmultimodal.nn._pointer import N_BEFORE, Pointer, Source, tokens_before
 from skmultimodal.nn._transformer_decoder import TransformerDecoder
 
 DECODERS: dict[str, type[LSTMDecoder] | type[TransformerDecoder]] = {
@@ -22,6 +22,7 @@ DECODERS: dict[str, type[LSTMDecoder] | type[TransformerDecoder]] = {
     "transformer": TransformerDecoder,
 }
 _HEAD_WIDTH = 16
+_NOTHING = -2  # stands before the begin, and is no token of a history
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ class Context(NamedTuple):
     present: Tensor  # (n, S)
     summary: Tensor  # (n, d)
     said: Tensor  # (n, H, d), what was said before, and part of the memory
-    tokens: Tensor  # (n, H)
-    here: Tensor  # (n, H)
+    history: Tensor  # (n, H, 3)
     loss: Tensor | None = None
 
 
@@ -53,14 +53,20 @@ class ReplyState(NamedTuple):
     """Where n replies are."""
 
     decoder: DecoderState
-    source: tuple[Tensor, ...] = ()  # what the pointer reads
+    source: Source | None = None  # what the pointer reads
+    last: Tensor | None = None  # (n, N_BEFORE - 1), the newest token at the end
 
     def take(self, index: Tensor) -> ReplyState:
-        source = tuple(t.index_select(0, index) for t in self.source)
-        return ReplyState(self.decoder.take(index), source)
+        decoder = self.decoder.take(index)
+        if self.source is None or self.last is None:
+            return ReplyState(decoder)
+        source = Source(*(t.index_select(0, index) for t in self.source))
+        return ReplyState(decoder, source, self.last.index_select(0, index))
 
     def take_past(self, index: Tensor) -> ReplyState:
-        return self._replace(decoder=self.decoder.take_past(index))
+        decoder = self.decoder.take_past(index)
+        last = None if self.last is None else self.last.index_select(0, index)
+        return ReplyState(decoder, self.source, last)
 
 
 class GeneratorNetwork(nn.Module):
@@ -115,14 +121,19 @@ class GeneratorNetwork(nn.Module):
             said = self.history(self.embed(ids), history, there)
             parts, masks = [*parts, said], [*masks, there]
         memory, mask = torch.cat(parts, dim=1), torch.cat(masks, dim=1)
-        return Context(memory, mask, summary, said, ids, there, loss)
+        return Context(memory, mask, summary, said, history, loss)
 
     def start(self, context: Context) -> ReplyState:
         state = self.decoder.start(context.memory, context.present, context.summary)
         if self.pointer is None:
             return ReplyState(state)
-        keys = self.pointer.read(context.said)
-        return ReplyState(state, (keys, context.tokens, context.here))
+        tokens, here = context.history[:, :, 0].long(), context.history[:, :, 0] >= 0
+        tokens = tokens.clamp_min(0)
+        age = context.history[:, :, 2]
+        before = tokens_before(tokens, age != age.roll(1, dims=1), self.begin)
+        source = self.pointer.read(context.said, tokens, before, here)
+        nothing = tokens.new_full((len(tokens), N_BEFORE - 1), _NOTHING)
+        return ReplyState(state, source, nothing)
 
     def advance(self, tokens: Tensor, state: ReplyState) -> tuple[Tensor, ReplyState]:
         """The next L tokens, (n, L) -> logits of those behind them, (n, L, V)"""
@@ -130,9 +141,12 @@ class GeneratorNetwork(nn.Module):
         z, past = self.decoder.advance(x, state.decoder)
         z = self.norm(z)
         logits = F.linear(z, self.embedding.weight[: self.n_outputs], self.bias)
-        if self.pointer is not None:
-            logits = self.pointer(z, logits, *state.source)
-        return logits, state._replace(decoder=past)
+        if self.pointer is None or state.source is None or state.last is None:
+            return logits, ReplyState(past)
+        told = torch.cat([state.last, tokens], dim=1)  # (n, N_BEFORE - 1 + L)
+        last = told.unfold(1, N_BEFORE, 1).flip(2)  # (n, L, N_BEFORE)
+        logits = self.pointer(z, logits, state.source, last)
+        return logits, ReplyState(past, state.source, told[:, 1 - N_BEFORE :])
 
     def step(self, tokens: Tensor, state: ReplyState) -> tuple[Tensor, ReplyState]:
         """The next token, (n,) -> log-probabilities of the one behind it, (n, V)"""
