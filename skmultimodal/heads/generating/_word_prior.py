@@ -233,12 +233,13 @@ class RowPrior:
             self._share(found, p, prefix)
             return found / found.sum()
         spelled *= self._prior.spelling.of_prefix(prefix)
-        found = spelled * goes_on
-        self._share(found, p, prefix)
         number = self.number(prefix)
         over = spelled * end + (p[number] if number >= 0 else 0.0)
-        behind = self.following((*context[1:], number), ())
-        found += over * behind
+        found = spelled * goes_on
+        self._share(found, p, prefix)
+        if found.sum() + over == 0:  # no word begins so: the net's own idea
+            found, over = goes_on, end
+        found += over * self.following((*context[1:], number), ())
         return found / found.sum()
 
     def _share(self, found: np.ndarray, p: np.ndarray, prefix: Word) -> None:
