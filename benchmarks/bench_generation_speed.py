@@ -7,10 +7,10 @@ tokens: the end is forbidden.
 * writing: `predict` of all rows, beside a loop over single rows that reads the whole
   reply so far again at each token (timed on 25 rows);
 * beams: `predict` with four beams beside one;
-* training: tokens a second of `fit`, from frame and strings, beside the bare module in a
-  hand-written loop over the same batches, ready as tensors.
+* training: tokens a second of `fit`, from frame and strings, beside the bare module in
+  a hand-written loop over the same batches, ready as tensors.
 
-    python benchmarks/bench_generation_speed.py [--rows 1000] [--rounds 5] [--epochs 5]
+    python benchmarks/bench_generation_speed.py [--rows 1000] [--rounds 5] [--epochs 10]
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=10)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     rows = []
@@ -157,10 +157,10 @@ def main() -> None:
     header = ["decoder", "what", "ours, tokens/s", "other, tokens/s"]
     header += ["ratio: median (range)", "bar", ""]
     said = (
-        f"{options.rows} replies of {LENGTH} tokens, {options.rounds} rounds, "
-        f"{torch.get_num_threads()} threads. writing: beside single rows without a "
-        "cache; beams: time of four beams / greedy; training: fit beside the bare "
-        f"module's loop. {machine()}"
+        f"{options.rows} replies of {LENGTH} tokens, {options.epochs} epochs, "
+        f"{options.rounds} rounds, {torch.get_num_threads()} threads. writing: beside "
+        "single rows without a cache; beams: time of four beams / greedy; training: "
+        f"fit beside the bare module's loop. {machine()}"
     )
     page = "\n\n".join([table(header, rows), said])
     keep("generation_speed.md", page)

@@ -350,3 +350,35 @@ def test_y_may_be_a_series_a_list_or_of_pandas_strings():
     for given in (list(y), pd.Series(y, dtype="str"), np.array(y, dtype=str)):
         head = FusionGenerator(**params).fit(X, given)
         np.testing.assert_array_equal(head.log_likelihood(X, given), expected)
+
+
+# --- real data ------------------------------------------------------------------------
+
+
+def test_the_picture_is_seen_on_easy_vqa(real_data):
+    raw = real_data("easy_vqa")
+    rng = np.random.default_rng(0)
+    asked = np.array(raw["modalities"]["text"], dtype=object)
+    about_color = np.array(["color" in text for text in asked])
+    train, test = (
+        np.flatnonzero((raw["split"] == part) & about_color)[:600]
+        for part in ("train", "test")
+    )
+
+    words = sorted({word for text in asked[train] for word in text.lower().split()})
+
+    def encode(rows):
+        pictures = raw["image_bank"][raw["modalities"]["image"][rows]] / 255
+        means = pictures.reshape(len(rows), 8, 8, 8, 8, 3).mean(axis=(2, 4))
+        told = np.array([[w in asked[r] for w in words] for r in rows], dtype=float)
+        return pack({"image": means.reshape(len(rows), -1), "question": told})
+
+    head = FusionGenerator(max_epochs=30, random_state=0, device="cpu")
+    head.fit(encode(train), raw["y"][train])
+    X, y = encode(test), raw["y"][test]
+    shuffled = X.copy()
+    image = [c for c in X if c.startswith("image")]
+    shuffled[image] = X[image].to_numpy()[rng.permutation(len(X))]
+    assert head.score(X, y) > head.score(shuffled, y) + 0.2
+    right, wrong = head.predict(X) == y, head.predict(shuffled) == y
+    assert right.mean() > wrong.mean() + 0.2
