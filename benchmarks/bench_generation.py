@@ -7,7 +7,7 @@ was said in the trial, or also what the pair said of this figure in earlier tria
 models go through one function, and everything was chosen on training games.
 
     python benchmarks/bench_generation.py [--parts easy_vqa dialogue tangrams]
-        [--seeds 3] [--pictures 2000]
+        [--seeds 3] [--pictures 4000]
 """
 
 from __future__ import annotations
@@ -326,7 +326,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--pictures", type=int, default=4000)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     (RESULTS / "generation").mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,8 @@ class Place:
     prefix: Word = ()
 
     def behind(self, token: int) -> Place:
+        if self.prefix == (self.row.end,):
+            return self  # over: whoever goes on does not look
         if not (self.prefix and self.row.starts(token)):
             return Place(self.row, self.context, (*self.prefix, token))
         context = (*self.context[1:], self.row.number(self.prefix))
@@ -88,8 +90,8 @@ class Mixture:
     def mix(self, logp: Tensor, counted: Tensor) -> Tensor:
         """Log-probabilities of the next token: (..., V), (..., V) -> (..., V)"""
         weight = torch.from_numpy(self.gate(_features(logp, counted).numpy()))
-        both = torch.stack([logp.double(), counted.clamp_min(_TINY).log()], dim=-1)
-        return (both + weight.log().unsqueeze(-2)).logsumexp(-1).float()
+        net, counts = weight.unsqueeze(-2).unbind(-1)  # (..., 1)
+        return (net * logp.exp() + counts * counted).clamp_min(_TINY).log().float()
 
     def log_probabilities(self, net: GeneratorNetwork, part: Examples) -> Tensor:
         """Of all next tokens at each place of the replies: (n, L, V)"""

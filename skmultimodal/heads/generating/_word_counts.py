@@ -112,6 +112,7 @@ class Spelling:
         self._n_first = max(int(starts.sum()), 1)
         self._n_next = int((~starts).sum()) + 1  # or the end of the word
         self._after: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+        self._memo: dict[tuple[int, ...], tuple[np.ndarray, float]] = {}
         for word in set(words):
             padded = [*_EDGES, *word, _EDGE]
             for k in range(len(_EDGES), len(padded)):
@@ -134,10 +135,17 @@ class Spelling:
 
     def following(self, prefix: Word) -> tuple[np.ndarray, float]:
         """(n_tokens,) probability of each next token, and of the end of the word."""
-        end = 1 / self._n_next if prefix else 0.0
-        one = end if prefix else 1 / self._n_first
-        found = np.where(self._starts != bool(prefix), one, 0.0)
-        for key in self._keys([*_EDGES, *prefix]):
+        key = tuple([*_EDGES, *prefix][-len(_EDGES) :])
+        if key not in self._memo:
+            self._memo[key] = self._following(key)
+        return self._memo[key]
+
+    def _following(self, context: tuple[int, ...]) -> tuple[np.ndarray, float]:
+        inside = context[-1] != _EDGE
+        end = 1 / self._n_next if inside else 0.0
+        one = end if inside else 1 / self._n_first
+        found = np.where(self._starts != inside, one, 0.0)
+        for key in self._keys(context):
             after = self._after.get(key)
             if after is None:
                 continue

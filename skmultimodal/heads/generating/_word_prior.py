@@ -193,6 +193,11 @@ class RowPrior:
         """Whether a token starts a word."""
         return bool(self._prior.starts[token])
 
+    @property
+    def end(self) -> int:
+        """The token that ends a reply."""
+        return len(self._prior.starts) - 1
+
     def by_component(self, context: Context, word: Word, number: int) -> list[float]:
         spelled = self._prior.spelling.of_word(word)
         models = [model.interpolated(context) for model in self._models]
@@ -247,7 +252,7 @@ class RowPrior:
         for index in (self._prior.prefixes, self._prefixes):
             if prefix in index:
                 tokens, words = index[prefix]
-                np.add.at(found, tokens, p[words])
+                found += np.bincount(tokens, p[words], len(found))
 
     def _of_words(self, context: Context) -> tuple[np.ndarray, float]:
         """(n_words,) probability of each word, and that it is spelled."""
