@@ -1,4 +1,4 @@
-"""How good are written answers and replies? Three seeds, given splits, baselines beside.
+"""How good are written answers and replies? Given splits, baselines beside.
 
 easy_vqa: the answer is written, not chosen, with and without the picture; and as a
 dialogue, where the history holds the questions and answers before it on the same
@@ -16,7 +16,7 @@ import argparse
 import json
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,8 +45,12 @@ from skmultimodal.metrics import exact_match_score
 
 PARTS = ("easy_vqa", "dialogue", "tangrams")
 FIGURES = ("ppl_word", "bits_per_char", "chrf", "bleu")
+CONTEXTS = ("trial", "game")  # what was said in the trial; also before of the figure
 N_DRAWS = 20
-ANSWERS: dict[str, Any] = {"max_epochs": 15, "embed_dim": 64, "dropout": 0.1}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "easy_vqa": {"max_epochs": 15, "dropout": 0.1},
+    "dialogue": {"max_epochs": 10, "dropout": 0.1},
+}
 MESSAGES: dict[str, Any] = {
     "vocabulary_size": 1000,
     "embed_dim": 96,
@@ -65,7 +69,7 @@ MESSAGES: dict[str, Any] = {
 # --- easy_vqa -------------------------------------------------------------------------
 
 
-def answers(part: str, seeds: int, n_pictures: int) -> list[dict[str, Any]]:
+def answers(part: str, seeds: int, n_pictures: int) -> Iterator[dict[str, Any]]:
     """Exact match on the test questions, with and without the picture."""
     raw = load_raw("easy_vqa")
     train = raw["split"] == "train"
@@ -85,22 +89,20 @@ def answers(part: str, seeds: int, n_pictures: int) -> list[dict[str, Any]]:
     X, y, train = X[rows], raw["y"][rows].astype(object), train[rows]
     encode = ModalityTransformer(entries).fit(X[train])
     Z, Z_test = encode.transform(X[train]), encode.transform(X[~train])
-    found = []
     names = [name for name, *_ in entries]
-    for kept in (names, [name for name in names if name != "image"]):
+    kinds = {"with picture": names}
+    if part == "easy_vqa":
+        kinds["without picture"] = ["question"]
+    for given, kept in kinds.items():
         select = ModalitySelector(kept)
         ours, theirs = select.fit_transform(Z), select.transform(Z_test)
         for seed in range(seeds):
             start = time.perf_counter()
-            head = FusionGenerator(random_state=seed, **ANSWERS).fit(ours, y[train])
+            head = FusionGenerator(random_state=seed, **ANSWERS[part])
+            head.fit(ours, y[train])
             seconds = time.perf_counter() - start
             match = exact_match_score(y[~train], head.predict(theirs))
-            label = "with picture" if "image" in kept else "without picture"
-            found.append(
-                {"given": label, "seed": seed, "match": match, "seconds": seconds}
-            )
-            print(f"  {part} {label}, seed {seed}: {match:.4f} ({seconds:.0f} s)")
-    return found
+            yield {"given": given, "seed": seed, "match": match, "seconds": seconds}
 
 
 def _earlier(
@@ -116,84 +118,84 @@ def _earlier(
     return found
 
 
-def _answers_table(part: str, found: list[dict[str, Any]]) -> str:
+def _answers_table(found: list[dict[str, Any]]) -> str:
     rows = []
-    for given, limit in (("with picture", 0.97), ("without picture", 0.70)):
-        scores = [run["match"] for run in found if run["given"] == given]
-        seconds = np.mean([run["seconds"] for run in found if run["given"] == given])
-        good = (np.mean(scores) >= limit) == (given == "with picture")
-        bar = "≥ 0.97" if given == "with picture" else "≤ 0.70"
-        if part == "dialogue" and given == "without picture":
-            bar, good = "", None
-        said = "" if good is None else f"{bar}: {'reached' if good else 'missed'}"
-        rows.append([given, *_mean_sd(scores, 4), f"{seconds:.0f}", said])
-    return table(["given", "exact match", "sd", "seconds", "bar"], rows)
+    for given, bar in (("with picture", "≥ 0.97"), ("without picture", "≤ 0.70")):
+        runs = [run for run in found if run["given"] == given]
+        if runs:
+            mean = np.mean([run["match"] for run in runs])
+            good = mean >= 0.97 if given == "with picture" else mean <= 0.70
+            verdict = f"{bar}: {'reached' if good else 'missed'}"
+            seconds = f"{np.mean([run['seconds'] for run in runs]):.0f}"
+            match = _shown([run["match"] for run in runs], 4)
+            rows.append([given, str(len(runs)), match, seconds, verdict])
+    return table(["given", "seeds", "exact match", "seconds", "bar"], rows)
 
 
 # --- tangrams -------------------------------------------------------------------------
 
 
-def messages(seeds: int) -> list[dict[str, Any]]:
-    """Figures of ours and of the baselines in both contexts."""
+def messages(seeds: int) -> Iterator[dict[str, Any]]:
+    """Figures of the baselines and of ours, in both contexts."""
     raw = load_raw("tangrams")
     train = raw["split"] == "train"
-    figure = raw["modalities"]["image"]
     every = _messages(raw)
     said, games = [every[k] for k in np.flatnonzero(train)], raw["groups"][train]
     asked = [every[k] for k in np.flatnonzero(~train)]
-    truth, lower = [m.text for m in asked], [m.text.lower() for m in asked]
-    found = []
-
-    def note(context: str, model: str, seed: int, figures: dict, **more: Any) -> None:
-        found.append(
-            {"context": context, "model": model, "seed": seed} | figures | more
-        )
-        shown = "  ".join(f"{k} {v:.4g}" for k, v in (figures | more).items())
-        print(f"  tangrams {context}: {model}, seed {seed}: {shown}", flush=True)
-
-    for context, use_game in (("trial", False), ("game", True)):
+    truth = [m.text for m in asked]
+    for use_game in (False, True):
+        context = {"context": CONTEXTS[use_game]}
         counts = CountModel(use_game=use_game).fit(said, games)
-        note(
-            context,
-            "baseline: interpolated word 3-gram, caches",
-            0,
-            text_figures(counts.log_likelihood(asked), lower, None),
-        )
-        for n in (1, 20):
+        lower = [text.lower() for text in truth]
+        figures = text_figures(counts.log_likelihood(asked), lower, None)
+        yield {**context, "model": "baseline: word 3-gram, caches", **figures}
+        for n, what in ((1, "nearest"), (20, "consensus of 20")):
             nearest = Retrieval(use_game=use_game, n_neighbours=n).fit(said)
-            name = f"baseline: retrieval, {'nearest' if n == 1 else 'consensus of 20'}"
-            note(context, name, 0, text_figures(None, truth, nearest.predict(asked)))
-        X = _frame(raw, every, use_game)
-        encode = _encoder(use_game)
-        Z, Z_test = encode.fit_transform(X[train]), encode.transform(X[~train])
-        other = X[~train].copy()
-        other["image"] = _column(_other_pictures(raw, figure[~train]))
-        Z_other = encode.transform(other)
-        y = np.array([m.text.lower() for m in said], dtype=object)
-        for seed in range(seeds):
-            start = time.perf_counter()
-            head = FusionGenerator(random_state=seed, **MESSAGES)
-            head.fit(Z, y, groups=games)
-            seconds = time.perf_counter() - start
-            right = head.log_likelihood(Z_test, lower)
-            wrong = head.log_likelihood(Z_other, lower)
-            draws = head.sample(Z_test, n=N_DRAWS, temperature=0.7, random_state=seed)
-            replies = [consensus(list(row)) for row in draws]
-            note(
-                context,
-                "ours",
-                seed,
-                text_figures(right, lower, None) | text_figures(None, truth, replies),
-                shuffled=text_figures(wrong, lower, None)["ppl_word"],
-                p_shuffled=float(wilcoxon(right, wrong, alternative="greater").pvalue),
-                greedy_chrf=text_figures(None, truth, head.predict(Z_test))["chrf"],
-                seconds=seconds,
-            )
-    for name, keys in (("role", ()), ("role, figure, first", ("figure", "first"))):
-        frequent = Frequent(*keys).fit(said).predict(asked)
-        figures = text_figures(None, truth, frequent)
-        note("trial", f"baseline: most frequent given {name}", 0, figures)
-    return found
+            figures = text_figures(None, truth, nearest.predict(asked))
+            yield {**context, "model": f"baseline: retrieval, {what}", **figures}
+    for what, keys in (("role", ()), ("role, figure, first", ("figure", "first"))):
+        said_most = Frequent(*keys).fit(said).predict(asked)
+        figures = text_figures(None, truth, said_most)
+        model = f"baseline: most frequent given {what}"
+        yield {"context": CONTEXTS[0], "model": model, **figures}
+    for seed in range(seeds):
+        for use_game in (False, True):
+            figures = _ours(raw, every, use_game, seed)
+            yield {
+                "context": CONTEXTS[use_game],
+                "model": "ours",
+                "seed": seed,
+            } | figures
+
+
+def _ours(
+    raw: dict[str, Any], every: Sequence[Message], use_game: bool, seed: int
+) -> dict[str, float]:
+    train = raw["split"] == "train"
+    X = _frame(raw, every, use_game)
+    encode = _encoder(use_game)
+    Z, Z_test = encode.fit_transform(X[train]), encode.transform(X[~train])
+    other = X[~train].copy()
+    other["image"] = _other_pictures(raw, other.index)
+    y = np.array([m.text.lower() for m in every], dtype=object)
+    start = time.perf_counter()
+    head = FusionGenerator(random_state=seed, **MESSAGES)
+    head.fit(Z, y[train], groups=raw["groups"][train])
+    seconds = time.perf_counter() - start
+    right = head.log_likelihood(Z_test, y[~train])
+    wrong = head.log_likelihood(encode.transform(other), y[~train])
+    draws = head.sample(Z_test, n=N_DRAWS, random_state=seed)
+    replies = [consensus(list(row)) for row in draws]
+    truth = [every[k].text for k in np.flatnonzero(~train)]
+    greedy = text_figures(None, truth, list(head.predict(Z_test)))
+    return {
+        **text_figures(right, list(y[~train]), None),
+        **text_figures(None, truth, replies),
+        "greedy_chrf": greedy["chrf"],
+        "shuffled": text_figures(wrong, list(y[~train]), None)["ppl_word"],
+        "p_shuffled": float(wilcoxon(right, wrong, alternative="greater").pvalue),
+        "seconds": seconds,
+    }
 
 
 def _messages(raw: dict[str, Any]) -> list[Message]:
@@ -237,27 +239,24 @@ def _encoder(use_game: bool) -> ModalityTransformer:
     )
 
 
-def _other_pictures(raw: dict[str, Any], figure: np.ndarray) -> list[np.ndarray]:
-    """A picture of another figure for each message."""
-    n = len(raw["image_bank"])
-    moved = np.random.default_rng(0).integers(1, n, size=len(figure))
-    return [raw["image_bank"][k] for k in (figure + moved) % n]
+def _other_pictures(raw: dict[str, Any], rows: Sequence[int]) -> pd.Series:
+    """A picture of another figure for each of some messages."""
+    bank = raw["image_bank"]
+    moved = np.random.default_rng(0).integers(1, len(bank), size=len(rows))
+    figure = (raw["modalities"]["image"][rows] + moved) % len(bank)
+    return pd.Series([bank[k] for k in figure], index=rows, dtype=object)
 
 
 def _messages_table(found: list[dict[str, Any]]) -> str:
     rows, verdicts = [], []
-    for context in ("trial", "game"):
+    for context in CONTEXTS:
         runs = [run for run in found if run["context"] == context]
         for model in dict.fromkeys(run["model"] for run in runs):
             mine = [run for run in runs if run["model"] == model]
             cells = [context, model]
             for figure in FIGURES:
                 values = [run[figure] for run in mine if figure in run]
-                digits = 3 if figure == "bits_per_char" else 1
-                shown = "" if not values else f"{np.mean(values):.{digits}f}"
-                if len(values) > 1:
-                    shown += f" ± {np.std(values, ddof=1):.{digits}f}"
-                cells.append(shown)
+                cells.append(_shown(values, 3 if figure == "bits_per_char" else 1))
             rows.append(cells)
         verdicts += _verdicts(context, runs)
     for figure, column in zip(FIGURES, range(2, 6)):
@@ -272,6 +271,8 @@ def _messages_table(found: list[dict[str, Any]]) -> str:
 
 def _verdicts(context: str, runs: list[dict[str, Any]]) -> list[str]:
     ours = [run for run in runs if run["model"] == "ours"]
+    if not ours:
+        return []
     said = []
     for figure, best in (("ppl_word", min), ("bits_per_char", min), ("chrf", max)):
         theirs = best(r[figure] for r in runs if r["model"] != "ours" and figure in r)
@@ -284,9 +285,9 @@ def _verdicts(context: str, runs: list[dict[str, Any]]) -> list[str]:
     wrong = np.mean([run["shuffled"] for run in ours])
     p = max(run["p_shuffled"] for run in ours)
     said.append(
-        f"* {context}: ppl a word {np.mean([r['ppl_word'] for r in ours]):.1f} with the "
-        f"right picture, {wrong:.1f} with another; Wilcoxon's signed-rank test over "
-        f"messages, one-sided, largest p of {len(ours)} seeds {p:.1e}"
+        f"* {context}: ppl a word {np.mean([r['ppl_word'] for r in ours]):.1f} with "
+        f"the right picture, {wrong:.1f} with another; Wilcoxon's signed-rank test "
+        f"over messages, one-sided, largest p of {len(ours)} seeds {p:.1e}"
     )
     greedy = np.mean([run["greedy_chrf"] for run in ours])
     seconds = np.mean([run["seconds"] for run in ours])
@@ -304,21 +305,24 @@ def _column(values: Any) -> pd.Series:
     return pd.Series(list(values), dtype=object)
 
 
-def _mean_sd(scores: list[float], digits: int) -> list[str]:
-    spread = np.std(scores, ddof=1) if len(scores) > 1 else 0.0
-    return [f"{np.mean(scores):.{digits}f}", f"{spread:.{digits}f}"]
+def _shown(values: list[float], digits: int) -> str:
+    """Mean, and spread over seeds where there are several."""
+    if not values:
+        return ""
+    mean = f"{np.mean(values):.{digits}f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {np.std(values, ddof=1):.{digits}f}"
 
 
 def _page() -> str:
     parts = []
     for part in PARTS:
         path = RESULTS / "generation" / f"{part}.json"
-        if not path.exists():
-            continue
-        kept = json.loads(path.read_text())
-        shown = _messages_table if part == "tangrams" else None
-        body = shown(kept["runs"]) if shown else _answers_table(part, kept["runs"])
-        parts.append(f"## {part}\n\n{body}\n\n{kept['made']}")
+        if path.exists():
+            kept = json.loads(path.read_text())
+            shown = _messages_table if part == "tangrams" else _answers_table
+            parts.append(f"## {part}\n\n{shown(kept['runs'])}\n\n{kept['made']}")
     return "\n\n".join(parts)
 
 
@@ -331,17 +335,20 @@ def main() -> None:
     warnings.simplefilter("ignore")
     (RESULTS / "generation").mkdir(parents=True, exist_ok=True)
     for part in options.parts:
-        made = f"{options.seeds} seeds"
+        made = machine()
         if part == "tangrams":
-            runs = messages(options.seeds)
+            results = messages(options.seeds)
         else:
-            runs = answers(part, options.seeds, options.pictures)
-            made += f", {options.pictures} training pictures"
-        kept = {"runs": runs, "made": f"{made}. {machine()}"}
-        keep(f"generation/{part}.json", json.dumps(kept, indent=1))
-    page = _page()
-    keep("generation.md", page)
-    print(page)
+            results = answers(part, options.seeds, options.pictures)
+            made = f"{options.pictures} training pictures. {made}"
+        runs = []
+        for run in results:
+            print(f"  {part}: {run}", flush=True)
+            runs.append(run)
+            kept = {"runs": runs, "made": made}
+            keep(f"generation/{part}.json", json.dumps(kept, indent=1))
+            keep("generation.md", _page())
+    print(_page())
 
 
 if __name__ == "__main__":
