@@ -237,9 +237,7 @@ class Retrieval:
         self.n_neighbours = n_neighbours
 
     def fit(self, messages: Sequence[Message]) -> Retrieval:
-        self._tfidf = TfidfVectorizer(
-            token_pattern=r"\S+", ngram_range=(1, 2), sublinear_tf=True
-        )
+        self._tfidf = TfidfVectorizer(token_pattern=r"\S+")
         self._known = self._tfidf.fit_transform([self._context(m) for m in messages])
         self._said = [m.text for m in messages]
         return self
@@ -254,12 +252,11 @@ class Retrieval:
         return found
 
     def _context(self, message: Message) -> str:
-        first = "first" if not message.trial else "later"
-        about = [f"r_{message.role}", f"f_{message.figure}", f"o_{first}"]
-        about.append("_".join(about))
+        about = [f"r_{message.role}", f"f_{message.figure}"]
+        about += ["_".join(about), *["first"] * (not message.trial)]
         turns = [*(message.game if self.use_game else ()), *message.trial]
         said = [w for _, text in turns for w in words(text)]
-        return " ".join([*about * 3, *said])
+        return " ".join([*about, *said])
 
 
 def consensus(texts: Sequence[str]) -> str:

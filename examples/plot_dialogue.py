@@ -134,7 +134,7 @@ figure, axes = plt.subplots(1, 4, figsize=(11, 5.2), layout="constrained")
 for axis, picture in zip(axes, held_out[:4]):
     rows = np.flatnonzero(data.groups == picture)[:6]
     image = data.data["image"].iloc[rows[0]]
-    axis.imshow(Image.open(image), extent=(0.2, 0.8, 0.02, 0.62), aspect="auto")
+    axis.imshow(Image.open(image), extent=(0.25, 0.75, 0.02, 0.62), aspect="auto")
     axis.set(xlim=(0, 1), ylim=(-1.6, 0.64))
     axis.axis("off")
     history = []

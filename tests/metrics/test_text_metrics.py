@@ -45,10 +45,10 @@ class TestOverlap:
         assert token_f1_score([true, "x"], [said, "x"]) == pytest.approx((f1 + 1) / 2)
 
     def test_chrf_of_three_letters(self):
-        # abc against abd: of 3, 2 and 1 n-grams match 2, 1 and 0; longer ones there
+        # abc against abx: of 3, 2 and 1 n-grams match 2, 1 and 0; longer ones there
         # are none. Precision is recall, and so is F: their mean over three orders.
         mean = (2 / 3 + 1 / 2 + 0) / 3
-        assert chrf_score(["abd"], ["abc"]) == pytest.approx(100 * mean)
+        assert chrf_score(["abx"], ["abc"]) == pytest.approx(100 * mean)
 
     def test_chrf_weighs_recall_twice(self):
         # "ab" for "abcd": precision 1 and 1, recall 2/4 and 1/3, orders 1 and 2
