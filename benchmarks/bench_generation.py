@@ -280,8 +280,8 @@ def _verdicts(context: str, runs: list[dict[str, Any]]) -> list[str]:
         mean = float(np.mean([run[figure] for run in ours]))
         good = best(mean, theirs) == mean
         said.append(
-            f"* {context}, {figure}: ours {mean:.3f}, best baseline or anchor {theirs:.3f}: "
-            + ("better" if good else "worse")
+            f"* {context}, {figure}: ours {mean:.3f}, best baseline or anchor "
+            f"{theirs:.3f}: {'better' if good else 'worse'}"
         )
     wrong = np.mean([run["shuffled"] for run in ours])
     p = max(run["p_shuffled"] for run in ours)

@@ -28,7 +28,7 @@ from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._training import Settings
 from skmultimodal.heads.generating._allowed import ReplyTree
 from skmultimodal.heads.generating._columns import Columns
-from skmultimodal.heads.generating._examples import PAD, Examples
+from skmultimodal.heads.generating._examples import PAD, Examples, pad_replies
 from skmultimodal.heads.generating._mixture import Mixture, MixtureWriter
 from skmultimodal.heads.generating._network import (
     DECODERS,
@@ -623,7 +623,8 @@ class FusionGenerator(FusionHead):
             nameless = _get_feature_names(X) is None
             check_modalities(self, reader.layout, fusion, x, nameless)
             numbers = reader.columns.numbers(x)
-            bag = frequent_tokens(reader(x, list(target)).y.numpy(), _RELEVANT)
+            tokens = pad_replies(reader.tokenizer, list(target))
+            bag = frequent_tokens(tokens, _RELEVANT)
             gains = block_gains(self, numbers, reader.blocks, bag)
         copies = reader.n_roles > 0 if self.copy == "auto" else bool(self.copy)
         recipe = GeneratorRecipe(
