@@ -431,6 +431,11 @@ HEADS = {
         FusionRegressor("cross_attention", standardize=False, **_QUICK)
     ),
     "FusionGenerator": _encoded(WritesNumbers(**_QUICK)),
+    "FusionGenerator counts": _encoded(
+        WritesNumbers(
+            count_prior=True, early_stopping=True, validation_fraction=0.3, **_QUICK
+        )
+    ),
     "FusionGenerator transformer": _encoded(
         WritesNumbers("bottleneck", decoder="transformer", **_QUICK)
     ),

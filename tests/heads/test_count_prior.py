@@ -191,6 +191,16 @@ class TestWordPrior:
         )
         assert (absent.following(BEGIN, ()) != known.following(BEGIN, ())).any()
 
+    def test_a_prefix_of_no_word_leaves_no_trace(self):
+        model = prior()
+        row = model.read(examples(REPLIES, KINDS, TALK))[1]
+        before = model.spelling.following((0, 3))[0].copy()
+        first, _ = (row.following(c, (3, 3)) for c in (BEGIN, (0, 0)))
+        again, _ = (row.following(c, (3, 3)) for c in (BEGIN, (0, 0)))
+        np.testing.assert_array_equal(first, again)
+        row.following(BEGIN, (4, 0, 3))
+        np.testing.assert_array_equal(model.spelling.following((0, 3))[0], before)
+
     def test_travels_as_rows(self):
         model = prior()
         again = pickle.loads(pickle.dumps(model))

@@ -14,9 +14,10 @@ from skmultimodal._layout import Layout
 from skmultimodal.heads.generating._examples import PAD, Examples
 from skmultimodal.heads.generating._gate import Gate
 from skmultimodal.heads.generating._network import GeneratorNetwork, ReplyState
+from skmultimodal.heads.generating._row_prior import Context, RowPrior
 from skmultimodal.heads.generating._tokenizer import ReplyTokenizer
 from skmultimodal.heads.generating._word_counts import BEGIN, Word
-from skmultimodal.heads.generating._word_prior import Context, RowPrior, WordPrior
+from skmultimodal.heads.generating._word_prior import WordPrior
 
 _ROWS = 256
 

@@ -33,6 +33,20 @@ def split_words(tokens: Iterable[int], starts: np.ndarray) -> list[Word]:
     return [tuple(word) for word in words]
 
 
+def by_prefix(words: dict[Word, int]) -> dict[Word, tuple[np.ndarray, np.ndarray]]:
+    """For each beginning of a word: the tokens it goes on with, and the words."""
+    index: dict[Word, tuple[list[int], list[int]]] = {}
+    for word, number in words.items():
+        for k in range(len(word)):
+            tokens, numbers = index.setdefault(word[:k], ([], []))
+            tokens.append(word[k])
+            numbers.append(number)
+    return {
+        prefix: (np.array(tokens, dtype=np.intp), np.array(numbers, dtype=np.intp))
+        for prefix, (tokens, numbers) in index.items()
+    }
+
+
 @dataclass(frozen=True)
 class Followers:
     """The words that followed a context, by their numbers, and how often."""
