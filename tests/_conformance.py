@@ -25,6 +25,7 @@ from skmultimodal._specs import Specification
 from skmultimodal.compose import ModalitySelector, ModalityTransformer
 from skmultimodal.encoders import (
     AudioEncoder,
+    DialogueHistoryEncoder,
     ImageEncoder,
     PrecomputedEncoder,
     SeriesEncoder,
@@ -123,6 +124,7 @@ INSTANCES: dict[type, list[BaseEstimator]] = {
     AudioEncoder: [AudioEncoder()],
     VideoEncoder: [VideoEncoder()],
     SeriesEncoder: [SeriesEncoder()],
+    DialogueHistoryEncoder: [DialogueHistoryEncoder()],
     FusionClassifier: [FusionClassifier(max_epochs=20, random_state=0)],
     FusionRegressor: [FusionRegressor(max_epochs=20, random_state=0)],
     FusionGenerator: [WritesNumbers(max_epochs=2, random_state=0)],
@@ -258,7 +260,15 @@ _CELLS = (
     "the suite's questions of columns of cells"
 )
 ONE_COLUMN: dict[type, str] = dict.fromkeys(
-    [TextEncoder, ImageEncoder, AudioEncoder, VideoEncoder, SeriesEncoder], _CELLS
+    [
+        TextEncoder,
+        ImageEncoder,
+        AudioEncoder,
+        VideoEncoder,
+        SeriesEncoder,
+        DialogueHistoryEncoder,
+    ],
+    _CELLS,
 )
 
 # Checks that scikit-learn has and leaves out of its suite.
@@ -459,6 +469,7 @@ ENCODERS = {
     "VideoEncoder sequence": _raw(VideoEncoder(output="sequence", n_frames=3), "clip"),
     "SeriesEncoder": _raw(SeriesEncoder(), "trace"),
     "SeriesEncoder sequence": _raw(SeriesEncoder(output="sequence"), "trace"),
+    "DialogueHistoryEncoder": _raw(DialogueHistoryEncoder(), "note"),
     "PrecomputedEncoder of cells": _raw(PrecomputedEncoder(), "vector"),
     "PrecomputedEncoder of columns": _encoded(PrecomputedEncoder()),
 }
@@ -524,6 +535,11 @@ HEADS = {
         FusionRegressor("cross_attention", standardize=False, **_QUICK)
     ),
     "FusionGenerator": _encoded(WritesNumbers(**_QUICK)),
+    "FusionGenerator counts": _encoded(
+        WritesNumbers(
+            count_prior=True, early_stopping=True, validation_fraction=0.3, **_QUICK
+        )
+    ),
     "FusionGenerator transformer": _encoded(
         WritesNumbers("bottleneck", decoder="transformer", **_QUICK)
     ),

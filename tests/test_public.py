@@ -22,6 +22,7 @@ OPTIONAL = [
     "peft",
     "polars",
     "pytest",
+    "sacrebleu",
     "sentence_transformers",
     "timm",
     "torchaudio",

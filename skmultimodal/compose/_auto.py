@@ -41,6 +41,7 @@ _CLASSES = {
     "video": "VideoEncoder",
     "series": "SeriesEncoder",
     "precomputed": "PrecomputedEncoder",
+    "dialogue": "DialogueHistoryEncoder",
 }
 # What a guess may be instead, and what to give for it.
 _INSTEAD = {

@@ -33,6 +33,7 @@ KINDS = (
     "video",
     "series",
     "precomputed",
+    "dialogue",
     "drop",
 )
 # Seen and told apart, but without an encoder of ours.

@@ -20,8 +20,8 @@ def make_modality_transformer(
         Raw data; only looked at.
     modalities : dict of column to str or encoder, default=None
         Overrules the choice column by column: ``"tabular"``, ``"text"``, ``"image"``,
-        ``"audio"``, ``"video"``, ``"series"``, ``"precomputed"``, ``"drop"`` or an
-        encoder.
+        ``"audio"``, ``"video"``, ``"series"``, ``"precomputed"``, ``"dialogue"``,
+        ``"drop"`` or an encoder.
     remainder : {"drop", "passthrough"} or estimator, default="drop"
         What happens to columns that are not in X yet.
     n_jobs : int, default=None

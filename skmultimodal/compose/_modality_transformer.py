@@ -61,8 +61,8 @@ class ModalityTransformer(BlockTransformer):
         :func:`make_modality_transformer` gives one.
     modalities : dict of column to str or encoder, default=None
         Overrules ``"auto"`` column by column: ``"tabular"``, ``"text"``, ``"image"``,
-        ``"audio"``, ``"video"``, ``"series"``, ``"precomputed"``, ``"drop"`` or an
-        encoder. The key is the column's name, or
+        ``"audio"``, ``"video"``, ``"series"``, ``"precomputed"``, ``"dialogue"``,
+        ``"drop"`` or an encoder. The key is the column's name, or
         its position where X is an array.
     remainder : {"drop", "passthrough"} or estimator, default="drop"
         What happens to the columns that no entry names; they become the modality

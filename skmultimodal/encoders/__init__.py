@@ -1,6 +1,7 @@
 """Encoders: one modality each, from raw cells to float32 columns."""
 
 from skmultimodal.encoders._audio import AudioEncoder
+from skmultimodal.encoders._dialogue import DialogueHistoryEncoder
 from skmultimodal.encoders._image import ImageEncoder
 from skmultimodal.encoders._precomputed import PrecomputedEncoder
 from skmultimodal.encoders._series import SeriesEncoder
@@ -11,6 +12,7 @@ from skmultimodal.encoders._video import VideoEncoder
 
 __all__ = [
     "AudioEncoder",
+    "DialogueHistoryEncoder",
     "EmbeddingStore",
     "ImageEncoder",
     "PrecomputedEncoder",

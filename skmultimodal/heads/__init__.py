@@ -3,6 +3,12 @@
 from skmultimodal.heads._classifier import FusionClassifier
 from skmultimodal.heads._generator import FusionGenerator
 from skmultimodal.heads._regressor import FusionRegressor
+from skmultimodal.heads._replies import (
+    reply,
+    reply_log_likelihood,
+    reply_perplexity,
+    sample_replies,
+)
 from skmultimodal.heads._transformer import FusionTransformer
 
 __all__ = [
@@ -10,4 +16,8 @@ __all__ = [
     "FusionGenerator",
     "FusionRegressor",
     "FusionTransformer",
+    "reply",
+    "reply_log_likelihood",
+    "reply_perplexity",
+    "sample_replies",
 ]

@@ -13,6 +13,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
+from torch import Tensor
 
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal._splits import draw_validation
@@ -27,16 +28,17 @@ from skmultimodal.heads._planning import (
     warn_of_nameless,
 )
 from skmultimodal.heads._reading import read_encoded, read_weight, row_index
+from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._training import Settings
 from skmultimodal.heads.generating._allowed import ReplyTree
 from skmultimodal.heads.generating._columns import Columns
 from skmultimodal.heads.generating._examples import PAD, Examples, pad_replies
+from skmultimodal.heads.generating._mixture import Mixture, MixtureWriter
 from skmultimodal.heads.generating._network import (
     DECODERS,
     GeneratorNetwork,
     GeneratorRecipe,
-    ReplyState,
 )
 from skmultimodal.heads.generating._reader import ReplyReader
 from skmultimodal.heads.generating._sampling import sample
@@ -106,6 +108,12 @@ class FusionGenerator(FusionHead):
     allowed : list of str, default=None
         Replies to choose from: `predict` gives the most probable of them. May be set
         after `fit`.
+    count_prior : bool, default=False
+        Whether what the net writes is weighed with counts: n-grams of words in the
+        training replies, of all and of those where a modality has the same value (of
+        modalities with at most 64), and in the history of the row. Few replies are
+        learned better so, and what was said is repeated more. How much either is worth
+        is learned on held-out rows: it needs `early_stopping` or `X_val`.
     {training}
 
     Attributes
@@ -148,6 +156,7 @@ class FusionGenerator(FusionHead):
     aux_loss_weight: float = 0.0
     modality_balance: str | None = None
     _is_auto = False  # there are no predictions to pool
+    _mixture: Mixture | None = None
     _recipe: GeneratorRecipe
     _inputs: ReplyReader  # type: ignore[assignment]
     module_: GeneratorNetwork  # type: ignore[assignment]
@@ -169,6 +178,7 @@ class FusionGenerator(FusionHead):
         "length_penalty": [Interval(Real, 0, None, closed="left")],
         "no_repeat_ngram": [Interval(Integral, 0, None, closed="left")],
         "allowed": ["array-like", None],
+        "count_prior": ["boolean"],
     }
 
     def __init__(
@@ -190,6 +200,7 @@ class FusionGenerator(FusionHead):
         length_penalty: float = 1.0,
         no_repeat_ngram: int = 0,
         allowed: Any = None,
+        count_prior: bool = False,
         lr: float = 5e-3,
         lr_schedule: str = "cosine",
         weight_decay: float = 0.01,
@@ -227,6 +238,7 @@ class FusionGenerator(FusionHead):
         self.length_penalty = length_penalty
         self.no_repeat_ngram = no_repeat_ngram
         self.allowed = allowed
+        self.count_prior = count_prior
         self.lr = lr
         self.lr_schedule = lr_schedule
         self.weight_decay = weight_decay
@@ -290,6 +302,11 @@ class FusionGenerator(FusionHead):
         """
         if self.allowed is not None:
             read_allowed(self.allowed)
+        if self.count_prior and not self.early_stopping and X_val is None:
+            raise ValueError(
+                "count_prior=True learns on held-out rows how much counts are worth. "
+                "Set early_stopping=True, or give X_val and y_val."
+            )
         self._fit(X, y, sample_weight, X_val, y_val, groups)
         return self
 
@@ -324,7 +341,7 @@ class FusionGenerator(FusionHead):
         with torch.inference_mode():
             for part in self._parts(x, max(_ROWS // self.n_beams, 1)):
                 state = self._start(part)
-                replies += search.run(self.module_, state, len(part), part.x.device)
+                replies += search.run(self._writer, state, len(part), part.x.device)
         return self._texts(replies)
 
     def sample(
@@ -370,7 +387,7 @@ class FusionGenerator(FusionHead):
                 rows = torch.arange(len(part), device=part.x.device)
                 state = self._start(part).take(rows.repeat_interleave(n))
                 replies += sample(
-                    self.module_,
+                    self._writer,
                     state,
                     len(part) * n,
                     part.x.device,
@@ -407,7 +424,7 @@ class FusionGenerator(FusionHead):
         found = []
         with torch.inference_mode():
             for part in self._parts(x, _ROWS, texts):
-                logits = self.module_(*part.inputs).output  # (n, L, V)
+                logits = self._logits(part)
                 last = (part.y != PAD).sum(1) - 1
                 rows = torch.arange(len(part), device=last.device)
                 found.append(logits[rows, last].double().softmax(1).cpu())
@@ -482,7 +499,7 @@ class FusionGenerator(FusionHead):
         with torch.inference_mode():
             for part in self._parts(x, _ROWS, list(texts)):
                 count = (part.y != PAD).sum(1)
-                logits = self.module_(*part.inputs).output.float()
+                logits = self._logits(part).float()
                 mean = loss.per_sample(logits, part.y)
                 total.append((-mean.double() * count).cpu())
                 lengths.append(count.cpu())
@@ -497,7 +514,7 @@ class FusionGenerator(FusionHead):
             for part in self._parts(x, max(4 * _ROWS // len(texts), 1)):
                 state = self._start(part)
                 device = part.x.device
-                found.append(tree.score(self.module_, state, len(part), device).cpu())
+                found.append(tree.score(self._writer, state, len(part), device).cpu())
         return torch.cat(found).numpy()
 
     def _parts(
@@ -511,8 +528,23 @@ class FusionGenerator(FusionHead):
             part = self._inputs(x[rows], told, first_row=start).to(device)
             yield part.take(torch.arange(len(part), device=device))
 
-    def _start(self, part: Examples) -> ReplyState:
+    @property
+    def _writer(self) -> Any:
+        """The net, or the net and the counts, as a search asks them."""
+        if self._mixture is None:
+            return self.module_
+        return MixtureWriter(self.module_, self._mixture)
+
+    def _start(self, part: Examples) -> Any:
+        if self._mixture is not None:
+            return self._writer.start(part)
         return self.module_.start(self.module_.read(part.x, part.present, part.history))
+
+    def _logits(self, part: Examples) -> Tensor:
+        """Of all next tokens at each place of the replies: (n, L, V)"""
+        if self._mixture is not None:
+            return self._mixture.log_probabilities(self.module_, part)
+        return self.module_(*part.inputs).output
 
     def _texts(self, replies: list[list[int]]) -> np.ndarray:
         return np.array(self._inputs.tokenizer.decode(replies), dtype=object)
@@ -542,6 +574,25 @@ class FusionGenerator(FusionHead):
     def _settings(self, seed: int, epochs: int, lr_schedule: str) -> Settings:
         settings = super()._settings(seed, epochs, lr_schedule)
         return replace(settings, trainer=GenerationTrainer)
+
+    def _train(
+        self,
+        loss: WeightedLoss,
+        train: Rows,
+        valid: Rows | None,
+        settings: Settings,
+        resume: bool,
+        keep_optimizer: bool,
+    ) -> None:
+        super()._train(loss, train, valid, settings, resume, keep_optimizer)
+        self._mixture = None
+        if self.count_prior:
+            assert isinstance(train, Examples)
+            assert isinstance(valid, Examples)
+            reader = self._inputs
+            self._mixture = Mixture.learn(
+                self.module_, train, valid, reader.tokenizer, reader.layout
+            )
 
     def _hold_out(
         self, X: Any, x: np.ndarray, y: np.ndarray, groups: Any, seed: int

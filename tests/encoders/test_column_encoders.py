@@ -20,6 +20,7 @@ from sklearn.utils.estimator_checks import (
 
 from skmultimodal.encoders import (
     AudioEncoder,
+    DialogueHistoryEncoder,
     ImageEncoder,
     SeriesEncoder,
     TextEncoder,
@@ -53,6 +54,10 @@ def _clips():
     return [rng.integers(0, 256, (3 + k, 12, 10, 3), dtype=np.uint8) for k in range(6)]
 
 
+def _dialogues():
+    return [[("ann", text), ("bob", f"no, {text}")] for text in TEXTS]
+
+
 CASES = {
     "text": (TextEncoder(n_components=3, random_state=0), TEXTS),
     "image": (ImageEncoder(), _pictures()),
@@ -63,6 +68,7 @@ CASES = {
     "audio sequence": (AudioEncoder(output="sequence", sample_rate=4000), _waves()),
     "video": (VideoEncoder(), _clips()),
     "video sequence": (VideoEncoder(output="sequence", n_frames=4), _clips()),
+    "dialogue": (DialogueHistoryEncoder(), _dialogues()),
     "series": (SeriesEncoder(), _waves(2)),
     "series sequence": (SeriesEncoder(output="sequence", max_steps=20), _waves(2)),
 }
@@ -74,6 +80,7 @@ PLAIN = [
     AudioEncoder(),
     VideoEncoder(),
     SeriesEncoder(),
+    DialogueHistoryEncoder(),
 ]
 
 
@@ -230,6 +237,8 @@ def test_names_and_set_output(case):
     assert list(frame.columns) == list(encoder.get_feature_names_out())
     assert list(frame.index) == list(X.index)
     first = "0" if encoder.n_steps_ is None else "t0__0"
+    if isinstance(encoder, DialogueHistoryEncoder):
+        first = "t0__utf8"
     assert frame.columns[0] == f"{encoder._kind}__{first}"
     assert (frame.dtypes == np.float32).all()
     assert list(encoder.feature_names_in_) == ["cell"]

@@ -94,7 +94,7 @@ def pad_histories(
     for turns in histories:
         part: list[tuple[int, int, int]] = []
         for age, turn in enumerate(reversed(turns)):
-            role, age = min(turn.role, n_roles - 1), min(age, N_AGES - 1)
+            role = min(turn.role, n_roles - 1)
             part[:0] = [(token, role, age) for token in tokens[turn.text]]
         parts.append(part)
     width = max((len(part) for part in parts), default=0)

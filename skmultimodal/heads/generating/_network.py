@@ -178,7 +178,7 @@ class HistoryTokens(nn.Module):
     def forward(self, embedded: Tensor, history: Tensor, here: Tensor) -> Tensor:
         """embedded: (n, H, d), history: (n, H, 3), here: (n, H) -> (n, H, d)"""
         role, age = history[:, :, 1:].clamp_min(0).long().unbind(2)
-        z = embedded + self.role(role) + self.age(age)
+        z = embedded + self.role(role) + self.age(age.clamp_max(N_AGES - 1))
         z = self.dropout(z).masked_fill(~here.unsqueeze(2), 0)
         around = self.mix(z.transpose(1, 2)).transpose(1, 2)
         return self.norm(z + self.dropout(F.gelu(around)))
