@@ -28,6 +28,7 @@ from skmultimodal.heads._planning import (
     block_gains,
     check_task,
     refuse_few_modalities,
+    refuse_parameters_of_names,
     warn_of_nameless,
 )
 from skmultimodal.heads._reading import (
@@ -141,6 +142,27 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         self, y: np.ndarray, weight: np.ndarray | None, so_far: bool
     ) -> None:
         """Learn how common the targets are, with those of earlier calls or anew."""
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters, as every estimator does.
+
+        Parameters
+        ----------
+        **params : dict
+            Also of a fusion or a loss, where it is given as a specification:
+            ``fusion__n_heads=4``.
+
+        Returns
+        -------
+        self : estimator
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or it is one of a name: ``"concat"`` has none.
+        """
+        refuse_parameters_of_names(self, params)
+        return super().set_params(**params)
 
     # Fitting -----------------------------------------------------------------------
 

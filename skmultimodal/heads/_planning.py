@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from skmultimodal.heads._relevance import (
     relevance_draws,
 )
 
+_SPECIFIED = {"fusion": "fusion=BottleneckFusion()", "loss": "loss=FocalLoss()"}
 _SAID = {
     "classification": "y holds classes",
     "multilabel": "y is multilabel",
@@ -24,6 +26,20 @@ _SAID = {
     "generation": "y holds text",
 }
 _TAKES = {"generation": "representation"}
+
+
+def refuse_parameters_of_names(head: Any, params: Mapping[str, Any]) -> None:
+    """A specification has parameters to set, its name as a string has none."""
+    for name in params:
+        holder, _, inner = name.partition("__")
+        held = params.get(holder, getattr(head, holder, None))
+        if inner and isinstance(held, str):
+            raise ValueError(
+                f"{name} cannot be set: {holder}={held!r} is a name, which has no "
+                f"parameters. Give the specification, such as {_SPECIFIED[holder]}."
+                if holder in _SPECIFIED
+                else f"{name} cannot be set: {holder}={held!r} has no parameters."
+            )
 
 
 def check_task(fusion: NeuralFusion, task: str) -> None:

@@ -7,6 +7,7 @@ from scipy import sparse
 from sklearn.metrics import recall_score
 
 from skmultimodal import pack
+from skmultimodal.fusion import BottleneckFusion
 from skmultimodal.heads import FusionClassifier
 
 
@@ -328,3 +329,21 @@ class TestPartialFit:
         head = FusionClassifier(**quick(max_epochs=3)).fit(X, y)
         head.partial_fit(X[:50], y[:50])
         assert [epoch["epoch"] for epoch in head.history_] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        ({"fusion__n_tokens": 4}, "'concat' is a name.*fusion=BottleneckFusion"),
+        ({"loss__gamma": 1.0}, "'cross_entropy' is a name.*loss=FocalLoss"),
+        ({"device__index": 0}, "device='auto' has no parameters"),
+    ],
+)
+def test_a_name_has_no_parameters(params, why):
+    with pytest.raises(ValueError, match=why):
+        FusionClassifier().set_params(**params)
+
+
+def test_parameters_of_a_fusion_that_comes_with_them():
+    head = FusionClassifier().set_params(fusion=BottleneckFusion(), fusion__n_tokens=7)
+    assert head.fusion.n_tokens == 7

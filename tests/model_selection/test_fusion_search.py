@@ -132,7 +132,16 @@ def the_second(results):
         {"cv": ShuffleSplit(2, random_state=0)},
         {"cv": [(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), [0, 1, 2])]},
     ],
-    ids=str,
+    ids=[
+        "name",
+        "names",
+        "dict",
+        "callable",
+        "no_refit",
+        "refit",
+        "splitter",
+        "splits",
+    ],
 )
 def test_scores_refit_and_splits(asked):
     agree(*both(pipeline(), LRS, return_train_score=True, **asked))
