@@ -159,7 +159,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         Raises
         ------
         ValueError
-            If there is no such parameter, or it is one of a name: ``"concat"`` has none.
+            If there is no such parameter; a name as ``"concat"`` has none of its own.
         """
         refuse_parameters_of_names(self, params)
         return super().set_params(**params)
