@@ -171,7 +171,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
     ) -> None:
         job = self._prepare(X, y, sample_weight, X_val, y_val, groups)
         if job is not None:
-            self._complete(train_network(job), self.warm_start)
+            self._complete(job, train_network(job), self.warm_start)
 
     def _prepare(
         self,
@@ -228,7 +228,7 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> None:
         job = self._prepare_part(X, y, sample_weight)
-        self._complete(train_network(job), keep_optimizer=True)
+        self._complete(job, train_network(job), keep_optimizer=True)
 
     def _prepare_part(self, X: Any, y: Any, sample_weight: Any) -> Job:
         if self._is_auto:
@@ -485,9 +485,9 @@ class FusionHead(BaseEstimator, metaclass=ABCMeta):
         before = self.module_, self._optimizer_state
         return replace(job, settings=settings, before=before)
 
-    def _complete(self, done: Trained, keep_optimizer: bool) -> None:
+    def _complete(self, job: Job, done: Trained, keep_optimizer: bool) -> None:
         """Take over what a training has left."""
-        old = list(self.history_) if done.first_epoch else []
+        old = list(self.history_) if job.settings.first_epoch else []
         history = [dict(epoch) for epoch in done.history]
         for epoch in history:
             epoch.pop("batches", None)

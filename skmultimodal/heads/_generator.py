@@ -28,9 +28,8 @@ from skmultimodal.heads._planning import (
     warn_of_nameless,
 )
 from skmultimodal.heads._reading import read_encoded, read_weight, row_index
-from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._seeding import draw_seed
-from skmultimodal.heads._training import Settings
+from skmultimodal.heads._training import Job, Settings, Trained
 from skmultimodal.heads.generating._allowed import ReplyTree
 from skmultimodal.heads.generating._columns import Columns
 from skmultimodal.heads.generating._examples import PAD, Examples, pad_replies
@@ -575,23 +574,15 @@ class FusionGenerator(FusionHead):
         settings = super()._settings(seed, epochs, lr_schedule)
         return replace(settings, trainer=GenerationTrainer)
 
-    def _train(
-        self,
-        loss: WeightedLoss,
-        train: Rows,
-        valid: Rows | None,
-        settings: Settings,
-        resume: bool,
-        keep_optimizer: bool,
-    ) -> None:
-        super()._train(loss, train, valid, settings, resume, keep_optimizer)
+    def _complete(self, job: Job, done: Trained, keep_optimizer: bool) -> None:
+        super()._complete(job, done, keep_optimizer)
         self._mixture = None
         if self.count_prior:
-            assert isinstance(train, Examples)
-            assert isinstance(valid, Examples)
+            assert isinstance(job.rows, Examples)
+            assert isinstance(job.valid, Examples)
             reader = self._inputs
             self._mixture = Mixture.learn(
-                self.module_, train, valid, reader.tokenizer, reader.layout
+                self.module_, job.rows, job.valid, reader.tokenizer, reader.layout
             )
 
     def _hold_out(

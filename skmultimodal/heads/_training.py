@@ -74,7 +74,6 @@ class Trained:
     history: Any
     callbacks: list[Any]
     batch_size: int
-    first_epoch: int = 0
 
 
 def refuse_scoring(callbacks: Iterable[Any]) -> None:
@@ -162,5 +161,4 @@ def _train_once(job: Job, batch_size: int) -> Trained:
         trainer.history,
         [callback for _, callback in trainer.callbacks_],
         batch_size,
-        settings.first_epoch,
     )

@@ -130,7 +130,8 @@ def _fit_alone(fit: Fit) -> Any:
     fit.head._validate_params()
     job = fit.head._prepare(fit.X, fit.y, **fit.params)
     if job is not None:
-        fit.head._complete(train_network(_stopping(job, fit.until)), False)
+        job = _stopping(job, fit.until)
+        fit.head._complete(job, train_network(job), keep_optimizer=False)
     return fit.head
 
 
@@ -151,7 +152,7 @@ def _read_net(
         with seeded(job.settings.seed, job.settings.device):
             step = make_step(job)
         return [Net(fit.head, job, step, outcome, fit.paused)]
-    fit.head._complete(train_network(job), keep_optimizer=False)
+    fit.head._complete(job, train_network(job), keep_optimizer=False)
     outcome.head = fit.head
     return []
 
@@ -182,7 +183,7 @@ def _reading(head: FusionHead, params: Mapping[str, Any]) -> str:
 def _train_alone(net: Net, why: str) -> None:
     net.outcome.alone = why
     with _booked(net.outcome):
-        net.head._complete(train_network(net.job), keep_optimizer=False)
+        net.head._complete(net.job, train_network(net.job), keep_optimizer=False)
         net.outcome.head = net.head
 
 
@@ -202,7 +203,7 @@ def _train_stack(group: list[Net], number: int) -> int:
     for net, done, paused in zip(group, trained, trainer.paused):
         net.outcome.stack, net.outcome.paused = number, paused
         with _booked(net.outcome):
-            net.head._complete(done, keep_optimizer=False)
+            net.head._complete(net.job, done, keep_optimizer=False)
             net.outcome.head = net.head
         net.outcome.seconds += (time.perf_counter() - start) / len(group)
     return number + 1
