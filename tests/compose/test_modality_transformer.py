@@ -553,6 +553,9 @@ class BadInput(BaseEstimator, TransformerMixin):
     def __init__(self, error):
         self.error = error
 
+    def __sklearn_clone__(self):
+        return type(self)(self.error)  # copies lose their text once Dask is loaded
+
     def fit(self, X, y=None):
         raise self.error
 
