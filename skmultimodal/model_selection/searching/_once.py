@@ -92,7 +92,7 @@ def _places(estimator: Any) -> Iterator[_Place]:
 
 
 def _learns_nothing(encoder: Any) -> bool:
-    if not (hasattr(encoder, "fit") and hasattr(encoder, "transform")):
+    if not (hasattr(encoder, "fit_transform") and hasattr(encoder, "transform")):
         return False
     if isinstance(encoder, MediaEncoder):
         return not encoder._learns()
@@ -110,7 +110,7 @@ def _encode(place: _Place, part: Any) -> Encoded:
     with config_context(transform_output=output):
         encoder = clone(place.encoder)
         start = time.perf_counter()
-        made = encoder.fit(part).transform(part)
+        made = encoder.fit_transform(part)  # fitting and transforming encode twice
         seconds = time.perf_counter() - start
         few = np.linspace(0, len(keys) - 1, min(_LOOKED_AT, len(keys))).astype(int)
         again = encoder.transform(_safe_indexing(part, few))
