@@ -121,7 +121,7 @@ class FusionRandomizedSearchCV(StackedSearch, RandomizedSearchCV):
     estimator : head, Pipeline or estimator
         {estimator}
     param_distributions : dict or list of dict
-        Names of parameters, and lists or distributions (of :mod:`scipy.stats`) to draw
+        Names of parameters, and lists or distributions (of ``scipy.stats``) to draw
         their values from. Learning rates, dropout and seeds drawn from distributions
         train together; widths and fusions from lists of few values do so best.
     n_iter : int, default=10

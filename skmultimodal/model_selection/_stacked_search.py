@@ -9,9 +9,10 @@ from typing import Any
 from sklearn.base import _fit_context, clone, is_classifier
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import check_cv
-from sklearn.model_selection._search import BaseSearchCV
+from sklearn.model_selection._search import BaseSearchCV, _search_estimator_has
 from sklearn.utils import get_tags, indexable
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_method_params
 
 from skmultimodal.heads._base import FusionHead
@@ -112,6 +113,43 @@ class StackedSearch(BaseSearchCV):
     ) -> Stage | None:
         """How far to train, where that is done in stages."""
         return None
+
+    @property
+    def n_features_in_(self):
+        """Number of columns that `fit` has seen; only with `refit`."""
+        return super().n_features_in_
+
+    @available_if(_search_estimator_has("predict_proba"))
+    def predict_proba(self, X):
+        """Probabilities by the best candidate, fitted on all rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            What `estimator` takes, raw or encoded.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns as ``classes_`` has them.
+        """
+        return super().predict_proba(X)
+
+    @available_if(_search_estimator_has("predict_log_proba"))
+    def predict_log_proba(self, X):
+        """Logarithms of probabilities by the best candidate, fitted on all rows.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_samples, n_columns)
+            What `estimator` takes, raw or encoded.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns as ``classes_`` has them.
+        """
+        return super().predict_log_proba(X)
 
     def _check_batched(self) -> None:
         head = head_of(self.estimator)
