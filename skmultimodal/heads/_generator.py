@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.base import _fit_context
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
-from torch import Tensor
 
 from skmultimodal._fitting import keep_state_on_error
 from skmultimodal._splits import draw_validation
@@ -30,17 +28,16 @@ from skmultimodal.heads._planning import (
 from skmultimodal.heads._reading import read_encoded, read_weight, row_index
 from skmultimodal.heads._seeding import draw_seed
 from skmultimodal.heads._training import Job, Settings, Trained
-from skmultimodal.heads.generating._allowed import ReplyTree
 from skmultimodal.heads.generating._columns import Columns
-from skmultimodal.heads.generating._examples import PAD, Examples, pad_replies
-from skmultimodal.heads.generating._mixture import Mixture, MixtureWriter
+from skmultimodal.heads.generating._examples import Examples, pad_replies
+from skmultimodal.heads.generating._mixture import Mixture
 from skmultimodal.heads.generating._network import (
     DECODERS,
     GeneratorNetwork,
     GeneratorRecipe,
 )
 from skmultimodal.heads.generating._reader import ReplyReader
-from skmultimodal.heads.generating._sampling import sample
+from skmultimodal.heads.generating._sampling import check_sampling
 from skmultimodal.heads.generating._search import Search
 from skmultimodal.heads.generating._texts import (
     frequent_tokens,
@@ -50,9 +47,9 @@ from skmultimodal.heads.generating._texts import (
 )
 from skmultimodal.heads.generating._tokenizer import TOKENIZERS
 from skmultimodal.heads.generating._trainer import GenerationTrainer, TokenLoss
+from skmultimodal.heads.generating._writing import Writing
 from skmultimodal.nn._losses import WeightedLoss
 
-_ROWS = 256  # that are written or read at a time
 _RELEVANT = 64  # tokens by whose presence blocks are weighed
 _NOT_OURS = ("hidden_layer_sizes", "aux_loss_weight", "modality_balance")
 
@@ -325,23 +322,17 @@ class FusionGenerator(FusionHead):
             The best reply that the search finds, or the most probable of those
             `allowed`.
         """
-        check_is_fitted(self)
-        x = read_encoded(self, X, reset=False)
+        x, writing = self._read(X)
         if self.allowed is not None:
             texts = np.array(read_allowed(self.allowed), dtype=object)
-            return texts[self._score_allowed(x, list(texts)).argmax(axis=1)]
+            return texts[writing.of_each(x, list(texts)).argmax(axis=1)]
         search = Search(
             int(self.max_length),
             int(self.n_beams),
             float(self.length_penalty),
             int(self.no_repeat_ngram),
         )
-        replies: list[list[int]] = []
-        with torch.inference_mode():
-            for part in self._parts(x, max(_ROWS // self.n_beams, 1)):
-                state = self._start(part)
-                replies += search.run(self._writer, state, len(part), part.x.device)
-        return self._texts(replies)
+        return writing.best(x, search)
 
     def sample(
         self,
@@ -376,26 +367,16 @@ class FusionGenerator(FusionHead):
         ValueError
             If `n` is less than 1, `temperature` not above 0, or `top_p` not in (0, 1].
         """
-        check_is_fitted(self)
-        _check_sampling(n, temperature, top_p)
-        x = read_encoded(self, X, reset=False)
-        generator = torch.Generator().manual_seed(draw_seed(random_state))
-        replies: list[list[int]] = []
-        with torch.inference_mode():
-            for part in self._parts(x, max(_ROWS // n, 1)):
-                rows = torch.arange(len(part), device=part.x.device)
-                state = self._start(part).take(rows.repeat_interleave(n))
-                replies += sample(
-                    self._writer,
-                    state,
-                    len(part) * n,
-                    part.x.device,
-                    max_length=int(self.max_length),
-                    temperature=float(temperature),
-                    top_p=float(top_p),
-                    generator=generator,
-                )
-        return self._texts(replies).reshape(len(x), n)
+        check_sampling(n, temperature, top_p)
+        x, writing = self._read(X)
+        return writing.drawn(
+            x,
+            int(n),
+            max_length=int(self.max_length),
+            temperature=float(temperature),
+            top_p=float(top_p),
+            seed=draw_seed(random_state),
+        )
 
     def predict_proba_next(
         self, X: Any, prefix: Any = ""
@@ -417,18 +398,10 @@ class FusionGenerator(FusionHead):
         probability : ndarray of shape (n_samples, n_tokens)
             Rows sum to 1.
         """
-        check_is_fitted(self)
-        x = read_encoded(self, X, reset=False)
+        x, writing = self._read(X)
         texts = spread_texts(prefix, len(x), "prefix")
-        found = []
-        with torch.inference_mode():
-            for part in self._parts(x, _ROWS, texts):
-                logits = self._logits(part)
-                last = (part.y != PAD).sum(1) - 1
-                rows = torch.arange(len(part), device=last.device)
-                found.append(logits[rows, last].double().softmax(1).cpu())
         surfaces = np.array(self._inputs.tokenizer.surfaces(), dtype=object)
-        return surfaces, torch.cat(found).numpy()
+        return surfaces, writing.next_tokens(x, texts)
 
     # Scoring -----------------------------------------------------------------------
 
@@ -489,64 +462,15 @@ class FusionGenerator(FusionHead):
 
     def _likelihoods(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Log-likelihood and number of tokens of each row, the end among them."""
-        check_is_fitted(self)
-        x = read_encoded(self, X, reset=False)
+        x, writing = self._read(X)
         texts = read_texts(y)
         check_consistent_length(x, texts)
-        loss = TokenLoss().eval()
-        total, lengths = [], []
-        with torch.inference_mode():
-            for part in self._parts(x, _ROWS, list(texts)):
-                count = (part.y != PAD).sum(1)
-                logits = self._logits(part).float()
-                mean = loss.per_sample(logits, part.y)
-                total.append((-mean.double() * count).cpu())
-                lengths.append(count.cpu())
-        return torch.cat(total).numpy(), torch.cat(lengths).numpy()
+        return writing.likelihoods(x, list(texts))
 
-    def _score_allowed(self, x: np.ndarray, texts: list[str]) -> np.ndarray:
-        """Log-likelihood of each text for each row: (n, n_texts)"""
-        tokenizer = self._inputs.tokenizer
-        tree = ReplyTree(tokenizer.encode(texts), tokenizer.end)
-        found = []
-        with torch.inference_mode():
-            for part in self._parts(x, max(4 * _ROWS // len(texts), 1)):
-                state = self._start(part)
-                device = part.x.device
-                found.append(tree.score(self._writer, state, len(part), device).cpu())
-        return torch.cat(found).numpy()
-
-    def _parts(
-        self, x: np.ndarray, size: int, texts: list[str] | None = None
-    ) -> Iterator[Examples]:
-        """Rows and their replies, some at a time, where the net is."""
-        device = self.module_.bias.device
-        for start in range(0, len(x), size):
-            rows = slice(start, start + size)
-            told = None if texts is None else texts[rows]
-            part = self._inputs(x[rows], told, first_row=start).to(device)
-            yield part.take(torch.arange(len(part), device=device))
-
-    @property
-    def _writer(self) -> Any:
-        """The net, or the net and the counts, as a search asks them."""
-        if self._mixture is None:
-            return self.module_
-        return MixtureWriter(self.module_, self._mixture)
-
-    def _start(self, part: Examples) -> Any:
-        if self._mixture is not None:
-            return self._writer.start(part)
-        return self.module_.start(self.module_.read(part.x, part.present, part.history))
-
-    def _logits(self, part: Examples) -> Tensor:
-        """Of all next tokens at each place of the replies: (n, L, V)"""
-        if self._mixture is not None:
-            return self._mixture.log_probabilities(self.module_, part)
-        return self.module_(*part.inputs).output
-
-    def _texts(self, replies: list[list[int]]) -> np.ndarray:
-        return np.array(self._inputs.tokenizer.decode(replies), dtype=object)
+    def _read(self, X: Any) -> tuple[np.ndarray, Writing]:
+        check_is_fitted(self)
+        x = read_encoded(self, X, reset=False)
+        return x, Writing(self.module_, self._inputs, self._mixture)
 
     # What a head says --------------------------------------------------------------
 
@@ -657,15 +581,3 @@ class FusionGenerator(FusionHead):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "module_")
-
-
-def _check_sampling(n: Any, temperature: Any, top_p: Any) -> None:
-    if not (isinstance(n, Integral) and int(n) >= 1):
-        raise ValueError(f"n={n!r} must be an integer from 1.")
-    if not (isinstance(temperature, Real) and 0 < float(temperature) < np.inf):
-        raise ValueError(
-            f"temperature={temperature!r} must be a finite number above 0. For the "
-            "most probable reply use predict."
-        )
-    if not (isinstance(top_p, Real) and 0 < float(top_p) <= 1):
-        raise ValueError(f"top_p={top_p!r} must be above 0, and 1 at most.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from skmultimodal.metrics._texts import texts, words
@@ -90,6 +91,59 @@ def bits_per_character(y_true, log_likelihoods):
     """
     said, total = _checked(y_true, log_likelihoods)
     return float(-total / np.log(2) / sum(len(text) + 1 for text in said))
+
+
+def neg_perplexity_scorer(estimator, X, y):
+    """Scorer for searches: minus the perplexity a word of what was said.
+
+    No metric of ``(y_true, y_pred)``, since the model has to say how likely y is. Give
+    it as it is: ``scoring=neg_perplexity_scorer``.
+
+    Parameters
+    ----------
+    estimator : FusionGenerator or Pipeline
+        Fitted; a Pipeline has the FusionGenerator at its end.
+    X : DataFrame or array-like of shape (n_samples, n_columns)
+        What `estimator` takes, raw or encoded.
+    y : array-like of str of shape (n_samples,)
+        What was said.
+
+    Returns
+    -------
+    float
+        At most -1; the greater the better.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` gives no log-likelihoods, or a row is no text.
+
+    See Also
+    --------
+    perplexity_score : The perplexity, from log-likelihoods.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.model_selection import cross_val_score
+    >>> from skmultimodal.heads import FusionGenerator
+    >>> from skmultimodal.metrics import neg_perplexity_scorer
+    >>> X, y = np.arange(40.0).reshape(-1, 1) % 2, np.array(["a cat", "a dog"] * 20)
+    >>> head = FusionGenerator(max_epochs=20, random_state=0)
+    >>> scores = cross_val_score(head, X, y, cv=2, scoring=neg_perplexity_scorer)
+    >>> bool((scores > -2).all())
+    True
+    """
+    head = estimator
+    if isinstance(estimator, Pipeline):
+        head = estimator[-1]
+        X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+    if not hasattr(head, "log_likelihood"):
+        raise TypeError(
+            "neg_perplexity_scorer needs a FusionGenerator, or a Pipeline that ends in "
+            f"one; got {type(head).__name__}, which has no log_likelihood."
+        )
+    return -perplexity_score(y, head.log_likelihood(X, y))
 
 
 def _checked(y_true: Any, log_likelihoods: Any) -> tuple[list[str], float]:

@@ -17,7 +17,8 @@ scoring : str, callable, list, tuple or dict, default=None
 n_jobs : int, default=None
     Number of workers, under joblib's active backend: processes of this machine, or
     the workers of a Dask or Ray cluster (``joblib.parallel_config(backend="dask")``). A
-    task is all candidates of a prefix on a fold.
+    task is what candidates of a prefix have to do on a fold, or on several folds of
+    few rows.
 refit : bool, str or callable, default=True
     Fit the best candidate on all rows, by an ordinary `fit`; a name chooses one of
     several scores, a callable the index.
@@ -37,7 +38,8 @@ batched : bool or "auto", default="auto"
     Train heads of one shape as one stack of nets. False trains one after another;
     True is an error where the last step is no head.
 max_models : int or "auto", default="auto"
-    Nets in one stack, at most. "auto" takes as many as fit into memory.
+    Nets in one stack, at most. "auto" takes as many as fit into memory, and on a CPU
+    no more than are quick.
 checkpoint : str or path, default=None
     A file that every finished fit is written to. Where it is there already, of the same
     search, that search is gone on with.""",

@@ -14,7 +14,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import Pipeline
 
-import skmultimodal.heads._base as head_module
+import skmultimodal.heads._preparing as head_module
 from skmultimodal.compose import ModalityTransformer
 
 from ._models import ENTRIES, head, pipeline

@@ -9,7 +9,7 @@ from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.impute import SimpleImputer
 from skorch.callbacks import Callback
 
-import skmultimodal.heads._base as head_module
+import skmultimodal.heads._preparing as head_module
 from skmultimodal import multimodal_pipeline
 from skmultimodal._provenance import origins
 from skmultimodal.encoders import TextEncoder

@@ -259,7 +259,8 @@ class TestInTheHead:
         _, _, X, y = talk
         found = head.log_likelihood(X, y)
         chosen = pickle.loads(pickle.dumps(head)).set_params(allowed=sorted(set(y)))
-        scores = chosen._score_allowed(X.to_numpy(), sorted(set(y)))
+        x, writing = chosen._read(X)
+        scores = writing.of_each(x, sorted(set(y)))
         own = scores[np.arange(len(y)), [sorted(set(y)).index(text) for text in y]]
         np.testing.assert_allclose(own, found, rtol=1e-4)
         tokens, first = head.predict_proba_next(X)

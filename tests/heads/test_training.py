@@ -21,7 +21,7 @@ from skorch.callbacks import (
     LRScheduler,
 )
 
-from skmultimodal.heads import FusionClassifier, FusionRegressor, _base
+from skmultimodal.heads import FusionClassifier, FusionRegressor, _preparing
 from skmultimodal.heads._trainer import Trainer
 
 
@@ -244,8 +244,8 @@ class TestValidation:
             drawn.append(_draw(*args, **kwargs))
             return drawn[-1]
 
-        _draw = _base.draw_validation
-        monkeypatch.setattr(_base, "draw_validation", watch)
+        _draw = _preparing.draw_validation
+        monkeypatch.setattr(_preparing, "draw_validation", watch)
         for seed in range(5):
             params = quick(max_epochs=1) | {"random_state": seed}
             head = FusionClassifier(

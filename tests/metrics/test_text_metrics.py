@@ -7,6 +7,8 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.metrics import make_scorer
 from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skmultimodal.metrics import (
     bits_per_character,
@@ -14,6 +16,7 @@ from skmultimodal.metrics import (
     chrf_score,
     distinct_n_score,
     exact_match_score,
+    neg_perplexity_scorer,
     perplexity_score,
     token_f1_score,
 )
@@ -172,6 +175,26 @@ def test_scorers_in_cross_validation(score, expected):
     scorer = make_scorer(score)
     found = cross_val_score(SaysYes(), X, y, scoring=scorer, cv=3)
     np.testing.assert_allclose(found, expected)
+
+
+class HalvesEachWord(SaysYes):
+    """Gives each word and each end the probability 1/2."""
+
+    def log_likelihood(self, X, y):
+        return [np.log(0.5) * (len(text.split()) + 1) for text in y]
+
+
+def test_perplexity_in_cross_validation():
+    X, y = np.zeros((6, 1)), np.array(["yes", "no thank you"] * 3)
+    for model in (
+        HalvesEachWord(),
+        make_pipeline(HalvesEachWord()),
+        make_pipeline(StandardScaler(), HalvesEachWord()),
+    ):
+        found = cross_val_score(model, X, y, scoring=neg_perplexity_scorer, cv=3)
+        np.testing.assert_allclose(found, -2.0)
+    with pytest.raises(TypeError, match="got SaysYes, which has no log_likelihood"):
+        neg_perplexity_scorer(SaysYes(), X, y)
 
 
 def test_sacrebleu_is_asked_for(monkeypatch):

@@ -57,6 +57,17 @@ class Stateless(Counting):
         return tags
 
 
+class EncodesInFit(Stateless):
+    """Learns nothing, but looks at what its output is like, as encoders of media do."""
+
+    def fit(self, X, y=None):
+        self.fit_transform(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        return super().fit(X).transform(X)
+
+
 class CrossFitting(Counting):
     """Gives training rows something else than `transform` does."""
 

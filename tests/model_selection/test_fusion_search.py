@@ -30,6 +30,7 @@ from ._searching import (
     CALLS,
     Counting,
     CrossFitting,
+    EncodesInFit,
     Stateless,
     head,
     pipeline,
@@ -228,9 +229,10 @@ def test_training_rows_are_encoded_again_for_train_scores_only():
     assert CALLS["counting transform"] == 3 * 3
 
 
-def test_an_encoder_that_learns_nothing_encodes_once_in_all():
+@pytest.mark.parametrize("kind", [Stateless, EncodesInFit])
+def test_an_encoder_that_learns_nothing_encodes_once_in_all(kind):
     grid = {"encode__two__with_std": [True, False], **LRS}
-    found, expected = both(pipeline(Stateless(factor=3.0)), grid, refit=False)
+    found, expected = both(pipeline(kind(factor=3.0)), grid, refit=False)
     agree(found, expected)
     # all rows once, and three to see that a row stands for itself
     assert CALLS["counting rows"] == 60 + 3

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,3 +52,15 @@ def nucleus(probability: Tensor, top_p: float) -> Tensor:
     kept = ranked * (before < top_p)
     total = kept.sum(1, keepdim=True)
     return torch.zeros_like(probability).scatter(1, order, kept / total)
+
+
+def check_sampling(n: Any, temperature: Any, top_p: Any) -> None:
+    if not (isinstance(n, Integral) and int(n) >= 1):
+        raise ValueError(f"n={n!r} must be an integer from 1.")
+    if not (isinstance(temperature, Real) and 0 < float(temperature) < np.inf):
+        raise ValueError(
+            f"temperature={temperature!r} must be a finite number above 0. For the "
+            "most probable reply use predict."
+        )
+    if not (isinstance(top_p, Real) and 0 < float(top_p) <= 1):
+        raise ValueError(f"top_p={top_p!r} must be above 0, and 1 at most.")

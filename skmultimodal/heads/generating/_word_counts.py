@@ -135,10 +135,7 @@ class Spelling:
 
     def of_word(self, word: Word) -> float:
         """Of all tokens of a word, and its end."""
-        total = 1.0
-        for k, token in enumerate(word):
-            total *= self.following(word[:k])[0][token]
-        return total * self.following(word)[1]
+        return self.of_prefix(word) * self.following(word)[1]
 
     def of_prefix(self, word: Word) -> float:
         """Of the first tokens of a word."""

@@ -91,7 +91,7 @@ def fit_together(
         if first.outcome.alone is not None:
             _train_alone(first, first.outcome.alone)
         elif len(group) == 1 and not first.pauses:
-            _train_alone(first, "too few steps of its shape to repay a stack")
+            _train_alone(first, "no other net of its shape sees these rows")
         else:
             number = _train_stack(group, number)
     return outcomes

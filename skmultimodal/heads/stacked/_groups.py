@@ -71,15 +71,16 @@ def group_nets(nets: Sequence[Net], max_models: int | str) -> list[list[Net]]:
     """Stacks of nets; those that are alone in one say why, or are of a shape alone."""
     groups = []
     for same in _by(nets, lambda net: net.shape):
-        fails = odd_part(same[0].step)
+        first = same[0]
+        fails = odd_part(first.step)
         if fails is None and not any(net.pauses for net in same):
-            few = sum(net.n_steps for net in same) < _REPAID
-            if few or len(same) == 1:
-                groups += [[net] for net in same]
-                continue
+            if len(same) == 1:
+                fails = "no other net has its shape"
+            elif sum(net.n_steps for net in same) < _REPAID:
+                fails = "too few steps of its shape to repay a stack"
         trial = Trial(fails, False)
         if fails is None:
-            trial = try_mapping(same[0].step, same[0].job)
+            trial = try_mapping(first.step, first.job)
         if trial.fails is not None:
             for net in same:
                 net.outcome.alone = trial.fails

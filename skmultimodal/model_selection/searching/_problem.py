@@ -10,6 +10,8 @@ from sklearn.base import clone
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
+from skmultimodal.model_selection._candidates import seeded
+
 
 @dataclass
 class Stage:
@@ -56,15 +58,7 @@ class SearchProblem:
 
     def trained(self, number: int, fold: int) -> Any:
         """The same as it is trained on a fold: with the fold's seed if it has none."""
-        estimator = self.candidate(number)
-        unseeded = [
-            name
-            for name, value in estimator.get_params().items()
-            if value is None and name.rpartition("__")[2] == "random_state"
-        ]
-        if unseeded:
-            estimator.set_params(**dict.fromkeys(unseeded, self.seeds[fold]))
-        return estimator
+        return seeded(self.candidate(number), self.seeds[fold], overrule=False)
 
     def train_part(self, estimator: Any, fold: int) -> tuple[Any, Any]:
         return _safe_split(estimator, self.X, self.y, self.splits[fold][0])

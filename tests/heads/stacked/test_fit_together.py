@@ -244,9 +244,7 @@ def test_all_shapes_differ():
     heads = [head(embed_dim=d) for d in (4, 8, 16)]
     alone, outcomes = fit_both(heads, [rows] * 3)
     assert_equal(alone, outcomes, rows[0], stacked=False, atol=1e-6)
-    assert {outcome.alone for outcome in outcomes} == {
-        "too few steps of its shape to repay a stack"
-    }
+    assert {outcome.alone for outcome in outcomes} == {"no other net has its shape"}
 
 
 def test_few_steps_do_not_repay_a_stack(monkeypatch):
@@ -321,13 +319,17 @@ def test_grids_at_random(data):
         )
 
 
-def test_dropout_and_noise_give_the_same_distribution():
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"dropout": 0.3, "modality_dropout": 0.2, "mixup": 0.3},
+        {"fusion": "embrace"},  # draws channels
+    ],
+)
+def test_dropout_and_noise_give_the_same_distribution(noise):
     X, y = make_rows(n=120)
     test, y_test = make_rows(n=300, seed=1)
-    heads = [
-        head(dropout=0.3, modality_dropout=0.2, mixup=0.3, random_state=seed)
-        for seed in range(20)
-    ]
+    heads = [head(**noise, random_state=seed) for seed in range(20)]
     alone, outcomes = fit_both(heads, [(X, y)] * 20)
     assert len({outcome.stack for outcome in outcomes}) == 1
     each = [one.score(test, y_test) for one in alone]
