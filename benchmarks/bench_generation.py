@@ -293,8 +293,9 @@ def _verdicts(context: str, runs: list[dict[str, Any]]) -> list[str]:
     greedy = np.mean([run["greedy_chrf"] for run in ours])
     seconds = np.mean([run["seconds"] for run in ours])
     said.append(
-        f"* {context}: chrF of the most probable next tokens (predict) {greedy:.1f}; "
-        f"{seconds:.0f} s a fit"
+        f"* {context}: chrF and BLEU above are of that one of {N_DRAWS} sampled "
+        "replies which agrees most with the others; of what predict writes, chrF is "
+        f"{greedy:.1f}; {seconds:.0f} s a fit"
     )
     return said
 
