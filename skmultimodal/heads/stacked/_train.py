@@ -84,7 +84,9 @@ class StackTrainer:
         moved: dict[int, Rows] = {}  # so that what nets share stays shared
 
         def there(rows: Rows) -> Rows:
-            return moved.setdefault(id(rows), rows.to(device))
+            if id(rows) not in moved:
+                moved[id(rows)] = rows.to(device)
+            return moved[id(rows)]
 
         self.jobs, self.steps = jobs, [step.to(device) for step in steps]
         self.size = jobs[0].batch_size

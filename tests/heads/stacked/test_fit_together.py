@@ -18,6 +18,7 @@ from skmultimodal import pack
 from skmultimodal.fusion import ConcatFusion, FusionModule, FusionOutput, NeuralFusion
 from skmultimodal.fusion._base import known_fusions
 from skmultimodal.heads import FusionClassifier, FusionRegressor, FusionTransformer
+from skmultimodal.heads._rows import Rows
 from skmultimodal.heads._training import train_network
 from skmultimodal.heads.stacked import Fit, _fit_together, _groups, fit_together
 from skmultimodal.heads.stacked._step import make_step
@@ -255,6 +256,14 @@ def test_few_steps_do_not_repay_a_stack(monkeypatch):
         assert outcome.alone == "too few steps of its shape to repay a stack"
     fits = [Fit(head(lr=lr, max_epochs=90), X, y, data=0) for lr in (1e-2, 1e-3)]
     assert {outcome.stack for outcome in fit_together(fits)} == {0}
+
+
+def test_rows_that_nets_share_are_sent_to_the_device_once(monkeypatch):
+    sent, to = [], Rows.to
+    monkeypatch.setattr(Rows, "to", lambda self, d: sent.append(self) or to(self, d))
+    rows = make_rows()
+    fit_together([Fit(head(lr=lr), *rows, data=0) for lr in np.logspace(-3, -2, 5)])
+    assert len(sent) == 1
 
 
 def test_max_models_cuts_stacks():
