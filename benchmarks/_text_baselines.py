@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import GroupKFold
 
+from skmultimodal.heads.generating._consensus import most_agreed
 from skmultimodal.metrics import (
     bits_per_character,
     bleu_score,
@@ -248,7 +249,7 @@ class Retrieval:
         for row in alike @ self._known.T:
             scores = row.toarray()[0]
             near = np.argsort(-scores, kind="stable")[: self.n_neighbours]
-            found.append(consensus([self._said[k] for k in near]))
+            found.append(most_agreed([self._said[k] for k in near]))
         return found
 
     def _context(self, message: Message) -> str:
@@ -257,41 +258,3 @@ class Retrieval:
         turns = [*(message.game if self.use_game else ()), *message.trial]
         said = [w for _, text in turns for w in words(text)]
         return " ".join([*about, *said])
-
-
-def consensus(texts: Sequence[str]) -> str:
-    """The text that shares most n-grams of letters with the others, on average.
-
-    Kumar and Byrne, "Minimum Bayes-risk decoding", NAACL 2004, with chrF of each pair.
-    """
-    if len(texts) < 3:
-        return texts[0]
-    grams = [letter_ngrams(text) for text in texts]
-    worth = [
-        sum(_f2(true, said) for k, true in enumerate(grams) if k != own)
-        for own, said in enumerate(grams)
-    ]
-    return texts[int(np.argmax(worth))]
-
-
-def letter_ngrams(text: str, most: int = 6) -> list[Counter[str]]:
-    plain = "".join(text.split())
-    return [
-        Counter(plain[k : k + n] for k in range(len(plain) - n + 1))
-        for n in range(1, most + 1)
-    ]
-
-
-def _f2(true: list[Counter[str]], said: list[Counter[str]]) -> float:
-    """chrF of one pair, between 0 and 1."""
-    precision, recall, n = 0.0, 0.0, 0
-    for a, b in zip(true, said):
-        if a and b:
-            shared = (a & b).total()
-            precision += shared / b.total()
-            recall += shared / a.total()
-            n += 1
-    if not n or not precision + recall:
-        return 0.0
-    precision, recall = precision / n, recall / n
-    return 5 * precision * recall / (4 * precision + recall)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
 from skmultimodal._fitting import keep_state_on_error
@@ -101,6 +101,11 @@ class FusionGenerator(FusionHead):
         tends to be short.
     no_repeat_ngram : int, default=0
         No run of so many tokens is written twice; 0 is no limit.
+    mbr_samples : int, default=0
+        From 3 on, `predict` does not search: it draws so many replies and gives the one
+        with the highest mean chrF against the others (minimum Bayes risk). The most
+        probable reply to an open question tends to be short and bland; this one is
+        typical. 0 searches. May be set after `fit`.
     allowed : list of str, default=None
         Replies to choose from: `predict` gives the most probable of them. May be set
         after `fit`.
@@ -126,7 +131,8 @@ class FusionGenerator(FusionHead):
     Vinyals et al., "Show and tell", arXiv:1411.4555 (pictures to text by an LSTM);
     Luong, Pham and Manning, arXiv:1508.04025 (attention); See, Liu and Manning,
     arXiv:1704.04368 (copying); Press and Wolf, arXiv:1608.05859 (one matrix for
-    embedding and output). Tokenised by the library `tokenizers`.
+    embedding and output); Kumar and Byrne, "Minimum Bayes-risk decoding for statistical
+    machine translation", NAACL 2004. Tokenised by the library `tokenizers`.
 
     Examples
     --------
@@ -173,6 +179,10 @@ class FusionGenerator(FusionHead):
         "n_beams": [Interval(Integral, 1, None, closed="left")],
         "length_penalty": [Interval(Real, 0, None, closed="left")],
         "no_repeat_ngram": [Interval(Integral, 0, None, closed="left")],
+        "mbr_samples": [
+            Interval(Integral, 3, None, closed="left"),
+            Options(Integral, {0}),
+        ],
         "allowed": ["array-like", None],
         "count_prior": ["boolean"],
     }
@@ -195,6 +205,7 @@ class FusionGenerator(FusionHead):
         n_beams: int = 1,
         length_penalty: float = 1.0,
         no_repeat_ngram: int = 0,
+        mbr_samples: int = 0,
         allowed: Any = None,
         count_prior: bool = False,
         lr: float = 5e-3,
@@ -233,6 +244,7 @@ class FusionGenerator(FusionHead):
         self.n_beams = n_beams
         self.length_penalty = length_penalty
         self.no_repeat_ngram = no_repeat_ngram
+        self.mbr_samples = mbr_samples
         self.allowed = allowed
         self.count_prior = count_prior
         self.lr = lr
@@ -319,13 +331,15 @@ class FusionGenerator(FusionHead):
         Returns
         -------
         ndarray of str of shape (n_samples,)
-            The best reply that the search finds, or the most probable of those
-            `allowed`.
+            The best reply that the search finds, the most typical of `mbr_samples`, or
+            the most probable of those `allowed`.
         """
         x, writing = self._read(X)
         if self.allowed is not None:
             texts = np.array(read_allowed(self.allowed), dtype=object)
             return texts[writing.of_each(x, list(texts)).argmax(axis=1)]
+        if self.mbr_samples:
+            return writing.agreed(x, int(self.mbr_samples), int(self.max_length))
         search = Search(
             int(self.max_length),
             int(self.n_beams),

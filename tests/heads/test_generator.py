@@ -194,6 +194,31 @@ def test_samples_follow_the_probabilities(fitted):
     assert len(set(wild.ravel())) > 30
 
 
+def test_mbr_gives_the_sample_most_like_the_others(fitted):
+    X, y = make(60, seed=1)
+    head = clone(fitted)
+    head.__setstate__(fitted.__getstate__())
+    head.set_params(mbr_samples=8)
+    found = head.predict(X)
+    np.testing.assert_array_equal(found, head.predict(X))
+    np.testing.assert_array_equal(head.predict(X[40:45]), found[40:45])
+    assert np.mean(found == y) > 0.9
+    state = torch.get_rng_state()
+    head.predict(X[:3])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_mbr_says_what_most_replies_share():
+    rng = np.random.default_rng(0)
+    X = rng.integers(2, size=(400, 2))  # tells nothing
+    said = ["no", "a red house", "the red house", "my red house"]
+    y = rng.choice(said, 400, p=[0.4, 0.2, 0.2, 0.2]).astype(object)
+    head = FusionGenerator(**PARAMS | {"max_epochs": 5}).fit(X, y)
+    assert np.mean(head.predict(X[:50]) == "no") > 0.8
+    agreed = head.set_params(mbr_samples=30).predict(X[:50])
+    assert np.mean([text.endswith("red house") for text in agreed]) > 0.8
+
+
 def test_replies_stop_at_max_length(fitted):
     X, _ = make(5, seed=1)
     head = clone(fitted)

@@ -58,6 +58,7 @@ def test_no_y():
         ({"decoder": "gru"}, "'decoder' parameter.*'lstm'"),
         ({"max_length": 0}, "'max_length' parameter"),
         ({"n_beams": 0}, "'n_beams' parameter"),
+        ({"mbr_samples": 2}, r"'mbr_samples' parameter.*\[3, inf\).*or.*\{0\}"),
         ({"length_penalty": -1.0}, "'length_penalty' parameter"),
         ({"vocabulary_size": 256}, "'vocabulary_size' parameter"),
         ({"tokenizer": "chars"}, "'tokenizer' parameter"),

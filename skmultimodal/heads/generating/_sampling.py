@@ -15,29 +15,45 @@ from skmultimodal.heads.generating._search import Steps, until_end
 def sample(
     net: Steps,
     state: Any,
-    n: int,
+    uniform: Tensor,
     device: torch.device,
     *,
-    max_length: int,
-    temperature: float,
-    top_p: float,
-    generator: torch.Generator,
+    temperature: float = 1.0,
+    top_p: float = 1.0,
 ) -> list[list[int]]:
-    """The tokens of n replies, each drawn from what may come next."""
+    """The tokens of n replies, each drawn from what may come next.
+
+    uniform: (n, L), on the CPU; one number in [0, 1) draws one token.
+    """
+    n, max_length = uniform.shape
     replies = torch.full((n, max_length), net.end, device=device)
+    rows = torch.arange(n, device=device)  # those that still go on
     tokens = torch.full((n,), net.begin, device=device)
-    over = torch.zeros(n, dtype=torch.bool, device=device)
     for place in range(max_length):
         scores, state = net.step(tokens, state)
         probability = nucleus((scores / temperature).softmax(1), top_p)
-        # drawn on the CPU: the same there as on an accelerator
-        drawn = torch.multinomial(probability.cpu(), 1, generator=generator)
-        tokens = drawn.squeeze(1).to(device).masked_fill(over, net.end)
-        replies[:, place] = tokens
-        over = over | (tokens == net.end)
-        if bool(over.all()):
+        drawn = inverse_cdf(probability.cpu(), uniform[rows.cpu(), place])
+        tokens = drawn.to(device)
+        replies[rows, place] = tokens
+        live = tokens != net.end
+        n_live = int(live.sum())
+        if not n_live:
             break
+        if n_live <= 0.7 * len(rows):
+            kept = live.nonzero().squeeze(1)
+            rows, tokens, state = rows[kept], tokens[kept], state.take(kept)
     return until_end(replies, net.end)
+
+
+def inverse_cdf(probability: Tensor, uniform: Tensor) -> Tensor:
+    """The token where the cumulated probability exceeds u: (n, V), (n,) -> (n,)
+
+    On the CPU in float64: the same there as on an accelerator.
+    """
+    total = probability.double().cumsum(1)
+    at = uniform.double().unsqueeze(1) * total[:, -1:]
+    found = torch.searchsorted(total, at, right=True).squeeze(1)
+    return found.clamp_max(probability.shape[1] - 1)
 
 
 def nucleus(probability: Tensor, top_p: float) -> Tensor:

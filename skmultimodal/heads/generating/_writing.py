@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skmultimodal.heads.generating._allowed import ReplyTree
+from skmultimodal.heads.generating._consensus import most_agreed
 from skmultimodal.heads.generating._examples import PAD, Examples
 from skmultimodal.heads.generating._mixture import Mixture, MixtureWriter
 from skmultimodal.heads.generating._network import GeneratorNetwork
@@ -54,6 +55,31 @@ class Writing:
     ) -> np.ndarray:
         """Replies by chance, n a row: (n_rows, n) of str"""
         generator = torch.Generator().manual_seed(seed)
+
+        def uniform(n_rows: int) -> Tensor:
+            shape = (n_rows, n, max_length)
+            return torch.rand(shape, generator=generator, dtype=torch.float64)
+
+        return self._drawn(x, n, uniform, temperature=temperature, top_p=top_p)
+
+    def agreed(self, x: np.ndarray, n: int, max_length: int) -> np.ndarray:
+        """Of n replies by chance the one most like the others: (n_rows,) of str
+
+        The same numbers draw the replies of each row: what is written for one does not
+        depend on the rows beside it.
+        """
+        generator = torch.Generator().manual_seed(0)
+        same = torch.rand((n, max_length), generator=generator, dtype=torch.float64)
+        drawn = self._drawn(x, n, lambda n_rows: same.expand(n_rows, -1, -1))
+        return np.array([most_agreed(list(row)) for row in drawn], dtype=object)
+
+    def _drawn(
+        self,
+        x: np.ndarray,
+        n: int,
+        uniform: Callable[[int], Tensor],
+        **how: float,
+    ) -> np.ndarray:
         replies: list[list[int]] = []
         with torch.inference_mode():
             for part in self._parts(x, max(_ROWS // n, 1)):
@@ -61,12 +87,9 @@ class Writing:
                 replies += sample(
                     self._writer,
                     self._start(part).take(rows.repeat_interleave(n)),
-                    len(part) * n,
+                    uniform(len(part)).flatten(0, 1),
                     part.x.device,
-                    max_length=max_length,
-                    temperature=temperature,
-                    top_p=top_p,
-                    generator=generator,
+                    **how,
                 )
         return self._texts(replies).reshape(len(x), n)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skmultimodal.heads.generating._allowed import ReplyTree
-from skmultimodal.heads.generating._sampling import nucleus, sample
+from skmultimodal.heads.generating._sampling import inverse_cdf, nucleus, sample
 from skmultimodal.heads.generating._search import Search
 from skmultimodal.nn._decoder_state import DecoderState
 
@@ -136,20 +136,11 @@ def test_nucleus_keeps_the_fewest_tokens_with_enough_probability():
             np.testing.assert_allclose(kept, expected, atol=1e-6)
 
 
-def draw(temperature=1.0, top_p=1.0, n=4000):
-    table = net()
+def draw(temperature=1.0, top_p=1.0, n=4000, table=None, length=2):
+    table = table or net()
     state = table.start().take(torch.zeros(n, dtype=torch.long))
-    generator = torch.Generator().manual_seed(0)
-    return sample(
-        table,
-        state,
-        n,
-        CPU,
-        max_length=2,
-        temperature=temperature,
-        top_p=top_p,
-        generator=generator,
-    )
+    uniform = torch.rand((n, length), generator=torch.Generator().manual_seed(0))
+    return sample(table, state, uniform, CPU, temperature=temperature, top_p=top_p)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
@@ -161,6 +152,20 @@ def test_tokens_come_as_often_as_they_are_probable(temperature):
 
 def test_a_small_top_p_is_greedy():
     assert draw(top_p=0.1, n=20) == [[A, A]] * 20
+
+
+def test_one_number_draws_one_token():
+    p = torch.tensor([[0.2, 0.0, 0.5, 0.3]] * 6)
+    u = torch.tensor([0.0, 0.19, 0.21, 0.69, 0.71, 1 - 2**-24])
+    assert inverse_cdf(p, u).tolist() == [0, 0, 2, 2, 3, 3]
+
+
+def test_samples_that_are_done_are_left_out():
+    table = net()
+    replies = draw(n=1000, table=table, length=12)
+    assert 1 < np.mean([len(reply) for reply in replies]) < 4
+    assert table.n_rows < 1000 * 12 / 2
+    assert all(set(reply) <= {A, B} for reply in replies)
 
 
 # --- allowed replies ------------------------------------------------------------------
