@@ -38,7 +38,7 @@ SPEAKERS := resemblyzer==0.1.4
 # A stamp for each set of extras: a second call installs nothing.
 extras.lint := lint
 extras.test := test,media
-extras.test-all := test,media,weights,docs
+extras.test-all := test,media,weights,browser,docs
 extras.docs := docs,media
 extras.bench := bench,media,weights
 extras.demo := demo

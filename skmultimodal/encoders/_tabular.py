@@ -72,6 +72,8 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
     ----------
     column_kinds_ : dict of str to str
         ``"number"``, ``"date"``, ``"category"`` or ``"empty"`` (gives no output).
+    categories_ : dict of str to list of str
+        Of each column that is one-hot encoded the categories seen in `fit`.
     n_features_out_ : int
         Number of output columns.
     n_features_in_ : int
@@ -191,6 +193,13 @@ class TabularEncoder(TransformerMixin, BaseEstimator):
         for block, columns in self._category_parts:
             parts.append(block.fit(self._cells(frame, missing, columns)))
             names += block.outputs
+        raw_names = dict(zip(self._columns, map(str, frame.columns)))
+        self.categories_ = {
+            raw_names[name]: list(known)
+            for block, _ in self._category_parts
+            if isinstance(block, OneHotBlock)
+            for name, known in block.known.items()
+        }
         self._names = feature_names(names)
         self.n_features_out_ = len(names)
         return self._finite(np.hstack(parts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -236,17 +237,40 @@ def _encoded(pipeline: Pipeline, X: Any) -> Any:
     return pipeline[:-1].transform(X) if len(pipeline) > 1 else X
 
 
-def _one_row(pipeline: Pipeline, history: Any, cells: dict[str, Any]) -> pd.DataFrame:
+def dialogue_parts(
+    pipeline: Any, what: str
+) -> tuple[ModalityTransformer, DialogueHistoryEncoder, Any]:
+    """What encodes raw columns, what reads dialogues, and the column of these."""
+    pipeline, _ = _parts(pipeline, what)
     encode = pipeline[0]
-    talks = [] if not isinstance(encode, ModalityTransformer) else _dialogues(encode)
-    if not talks:
-        raise ValueError(
-            "reply needs a column of dialogues: let the pipeline begin with a "
-            "ModalityTransformer that has a DialogueHistoryEncoder. Without one, call "
-            "pipeline.predict."
-        )
-    names = list(getattr(encode, "feature_names_in_", range(encode.n_features_in_)))
-    talk = talks[0] if isinstance(talks[0], str) else names[talks[0]]
+    if isinstance(encode, ModalityTransformer):
+        for encoder, columns in encoders_of(encode):
+            if isinstance(encoder, DialogueHistoryEncoder):
+                return encode, encoder, columns[0]
+    raise ValueError(
+        f"{what} needs a column of dialogues: let the pipeline begin with a "
+        "ModalityTransformer that has a DialogueHistoryEncoder. Without one, call "
+        "pipeline.predict."
+    )
+
+
+def raw_names(encode: ModalityTransformer) -> list[Any]:
+    """Columns that `fit` saw, by name, or by position where they had none."""
+    return list(getattr(encode, "feature_names_in_", range(encode.n_features_in_)))
+
+
+def encoders_of(encode: ModalityTransformer) -> Iterator[tuple[Any, list[Any]]]:
+    """Each fitted encoder, the first of a Pipeline, and its raw columns."""
+    names = raw_names(encode)
+    for _, encoder, columns in encode.transformers_:
+        first = encoder[0] if isinstance(encoder, Pipeline) else encoder
+        listed = [columns] if isinstance(columns, (str, int)) else columns
+        yield first, [c if isinstance(c, str) else names[c] for c in listed]
+
+
+def _one_row(pipeline: Pipeline, history: Any, cells: dict[str, Any]) -> pd.DataFrame:
+    encode, _, talk = dialogue_parts(pipeline, "reply")
+    names = raw_names(encode)
     others = [name for name in names if name != talk]
     for name in cells:
         if name not in others:
@@ -260,13 +284,3 @@ def _one_row(pipeline: Pipeline, history: Any, cells: dict[str, Any]) -> pd.Data
         name: pd.Series([row.get(name)], dtype=object).infer_objects() for name in names
     }
     return pd.DataFrame(columns)
-
-
-def _dialogues(encode: ModalityTransformer) -> list[Any]:
-    """The columns, by name or position, that are read as dialogues."""
-    found = []
-    for _, encoder, columns in encode.transformers_:
-        first = encoder[0] if isinstance(encoder, Pipeline) else encoder
-        if isinstance(first, DialogueHistoryEncoder):
-            found += [columns] if isinstance(columns, (str, int)) else list(columns)
-    return found

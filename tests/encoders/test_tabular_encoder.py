@@ -87,6 +87,8 @@ def test_every_kind_of_column_is_recognised(table):
         "empty": "empty",
         "price text": "number",
     }
+    assert list(encoder.categories_) == ["town", "code"]
+    assert encoder.categories_["code"] == ["0", "1", "2", "3"]
     assert (z.dtypes == np.float32).all()
     assert np.isfinite(z.to_numpy()).all()
     assert list(z.index) == list(table.index)
@@ -94,7 +96,8 @@ def test_every_kind_of_column_is_recognised(table):
 
 def test_names_are_plain_unique_and_never_those_of_a_sequence(table):
     table = table.rename(columns={"area": "t0__area", "rooms": "t0_area"})
-    _, z = _encoded(table)
+    encoder, z = _encoded(table.rename(columns={"town": "a town, or none"}))
+    assert list(encoder.categories_) == ["a town, or none", "code"]
     for name in z.columns:
         assert re.fullmatch(r"tabular__[A-Za-z0-9]+(_[A-Za-z0-9]+)*", name)
     assert z.columns.is_unique

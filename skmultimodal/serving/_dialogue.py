@@ -1,0 +1,329 @@
+"""A page to talk with a pipeline, served by the standard library."""
+
+from __future__ import annotations
+
+import json
+import threading
+import traceback
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from numbers import Integral
+from typing import Any
+
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+
+from skmultimodal.heads._replies import dialogue_parts, reply
+from skmultimodal.serving._fields import BadRequest, Fields
+
+_PAGE = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/talk.js": ("talk.js", "text/javascript; charset=utf-8"),
+    "/style.css": ("style.css", "text/css; charset=utf-8"),
+}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src blob:; media-src blob:",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+_CONSTRAINTS = {
+    "title": [str],
+    "host": [str],
+    "port": [Interval(Integral, 0, 65535, closed="both")],
+    "max_bytes": [Interval(Integral, 1, None, closed="left")],
+}
+_LOCAL = ("127.0.0.1", "localhost", "[::1]")
+
+
+class DialogueServer:
+    """A page in the browser to talk with a fitted pipeline.
+
+    The page asks for a turn, and for a cell of each other raw column: pictures, sounds
+    and videos as files, numbers, dates and texts as such, categories from a list. What
+    is left empty is missing. The conversation is kept by the page; the server keeps
+    nothing.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted, as :func:`~skmultimodal.heads.reply` takes it.
+    roles : tuple of (str, str), default=("user", "model")
+        Whose turns are those of the person, and whose those of the pipeline, as in the
+        dialogues of `fit`.
+    title : str, default="Dialogue"
+        Heading of the page.
+    host : str, default="127.0.0.1"
+        Address to listen on. The default is heard on this machine alone. The server
+        knows no passwords: let others in through a proxy that does.
+    port : int, default=8000
+        Port to listen on; 0 takes a free one.
+    max_bytes : int, default=33554432
+        Largest request in bytes (the files and the history).
+
+    Attributes
+    ----------
+    url : str
+        Address of the page.
+
+    Raises
+    ------
+    TypeError
+        If `pipeline` is none that `reply` takes.
+    ValueError
+        If the dialogues of `fit` had other roles.
+    OSError
+        If the port is taken.
+
+    See Also
+    --------
+    skmultimodal.heads.reply : The same from Python.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn.pipeline import Pipeline
+    >>> from skmultimodal.compose import ModalityTransformer
+    >>> from skmultimodal.encoders import DialogueHistoryEncoder
+    >>> from skmultimodal.heads import FusionGenerator
+    >>> from skmultimodal.serving import DialogueServer
+    >>> X = pd.DataFrame({"talk": [[("user", "ping")], [("user", "tick")]] * 50})
+    >>> encode = ModalityTransformer([("talk", DialogueHistoryEncoder(), "talk")])
+    >>> head = FusionGenerator(random_state=0)
+    >>> model = Pipeline([("encode", encode), ("head", head)])
+    >>> _ = model.fit(X, ["pong", "tock"] * 50)
+    >>> with DialogueServer(model, port=0) as server:
+    ...     print(server.url.rsplit(":", 1)[0])
+    http://127.0.0.1
+
+    In a script, ``DialogueServer(model).serve_forever()`` serves until Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        *,
+        roles: Any = ("user", "model"),
+        title: str = "Dialogue",
+        host: str = "127.0.0.1",
+        port: int = 8000,
+        max_bytes: int = 2**25,
+    ):
+        given = {"title": title, "host": host, "port": port, "max_bytes": max_bytes}
+        validate_parameter_constraints(
+            _CONSTRAINTS, given, caller_name="DialogueServer"
+        )
+        self._talk = Talk(pipeline, roles, title)
+        self._server = _listen(host, port, self._talk, max_bytes)
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self._server.server_port}"
+        self._thread: threading.Thread | None = None
+        self._is_serving = False
+
+    def serve_forever(self) -> None:
+        """Serve until Ctrl-C, or until `close` is called from another thread."""
+        print(f"{self._talk.title}: {self.url} (Ctrl-C ends it)", flush=True)
+        self._is_serving = True
+        try:
+            self._server.serve_forever()
+        except KeyboardInterrupt:
+            print()
+        finally:
+            self._server.server_close()
+
+    def start(self) -> DialogueServer:
+        """Serve from a thread of its own, and come back at once.
+
+        Returns
+        -------
+        self : DialogueServer
+        """
+        if not self._is_serving:
+            self._is_serving = True
+            self._thread = threading.Thread(
+                target=self._server.serve_forever, daemon=True
+            )
+            self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop, and free the port."""
+        if self._is_serving:
+            self._server.shutdown()
+            self._is_serving = False
+        self._server.server_close()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def __enter__(self) -> DialogueServer:
+        return self.start()
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+class Talk:
+    """What the page may ask of the pipeline; one question at a time."""
+
+    def __init__(self, pipeline: Any, roles: Any, title: str):
+        encode, encoder, name = dialogue_parts(pipeline, "DialogueServer")
+        self.pipeline, self.title = pipeline, title
+        self.roles = _checked_roles(roles, encoder.roles_)
+        self.fields = Fields.of(encode, name)
+        self._lock = threading.Lock()
+
+    def about(self) -> dict[str, Any]:
+        return {
+            "title": self.title,
+            "roles": self.roles,
+            "fields": self.fields.described(),
+            "left_out": self.fields.left_out,
+        }
+
+    def answer(self, sent: Any) -> str:
+        if not isinstance(sent, dict) or set(sent) != {"history", "cells"}:
+            raise BadRequest("A request holds history and cells.")
+        turns, cells = _turns(sent["history"]), self.fields.cells(sent["cells"])
+        with self._lock:
+            return reply(self.pipeline, turns, **cells)
+
+
+def _checked_roles(roles: Any, known: list[str]) -> list[str]:
+    if (
+        not isinstance(roles, (list, tuple))
+        or len(roles) != 2
+        or not all(isinstance(role, str) for role in roles)
+    ):
+        raise ValueError(
+            f"roles={roles!r} must be two strings: that of the person, that of the "
+            "pipeline."
+        )
+    person, model = roles
+    odd = [role for role in roles if known and role not in known]
+    if odd == [model] and known == [person]:
+        odd = []  # of dialogues of one turn only one person's is known
+    if odd:
+        raise ValueError(
+            f"roles={roles!r}: no dialogue of fit had the role {odd[0]!r}; there were "
+            f"{known}."
+        )
+    return list(roles)
+
+
+def _turns(history: Any) -> list[tuple[str, str]]:
+    def is_turn(turn: Any) -> bool:
+        return (
+            isinstance(turn, list)
+            and len(turn) == 2
+            and all(isinstance(part, str) for part in turn)
+        )
+
+    if not isinstance(history, list) or not all(map(is_turn, history)):
+        raise BadRequest("history must be a list of [role, text].")
+    return [(role, text) for role, text in history]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], talk: Talk, max_bytes: int):
+        super().__init__(address, _Handler)
+        self.talk, self.max_bytes = talk, max_bytes
+        self.hosts = {f"{name}:{self.server_port}" for name in (*_LOCAL, address[0])}
+        self.is_local = address[0] in _LOCAL
+
+
+def _listen(host: str, port: int, talk: Talk, max_bytes: int) -> _Server:
+    try:
+        return _Server((host, port), talk, max_bytes)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"DialogueServer cannot listen on {host}:{port} ({error.strerror}). port=0 "
+            "takes a free port.",
+        ) from error
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = 60  # seconds that a silent connection keeps its thread
+
+    def do_GET(self) -> None:
+        if not self._is_ours():
+            return
+        if self.path == "/about":
+            self._send_json(HTTPStatus.OK, self.server.talk.about())
+        elif self.path in _PAGE:
+            name, kind = _PAGE[self.path]
+            content = files("skmultimodal.serving").joinpath("page", name).read_bytes()
+            self._send(HTTPStatus.OK, content, kind)
+        else:
+            self._refuse(HTTPStatus.NOT_FOUND, f"There is no {self.path} here.")
+
+    def do_POST(self) -> None:
+        if not self._is_ours():
+            return
+        # other sites cannot send JSON without being asked for leave first
+        if self.path != "/reply":
+            self._refuse(HTTPStatus.NOT_FOUND, f"There is no {self.path} here.")
+        elif self.headers.get_content_type() != "application/json":
+            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
+        else:
+            body = self._body()
+            if body is not None:
+                self._answer(body)
+
+    def _answer(self, body: bytes) -> None:
+        try:
+            said = self.server.talk.answer(json.loads(body))
+        except json.JSONDecodeError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"This is no JSON: {error}.")
+        except (ValueError, TypeError) as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+        except Exception as error:
+            traceback.print_exc()
+            said = f"{type(error).__name__}: {error}. The server's log has more."
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, said)
+        else:
+            self._send_json(HTTPStatus.OK, {"reply": said})
+
+    def _is_ours(self) -> bool:
+        """Whether the page was asked for by its own name.
+
+        A site whose name points to this machine (DNS rebinding) has another.
+        """
+        host = self.headers.get("Host", "")
+        if self.server.is_local and host not in self.server.hosts:
+            self._refuse(HTTPStatus.FORBIDDEN, f"{host!r} is not served here.")
+            return False
+        return True
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("Content-Length", "")
+        if not length.isdecimal():
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "Say the Content-Length.")
+            return None
+        if int(length) > self.server.max_bytes:
+            most = self.server.max_bytes / 2**20
+            said = f"The files are too large: more than {most:.1f} MiB together."
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, said)
+            return None
+        return self.rfile.read(int(length))
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        self._send_json(status, {"error": message})
+
+    def _send_json(self, status: HTTPStatus, content: Any) -> None:
+        self._send(status, json.dumps(content).encode(), "application/json")
+
+    def _send(self, status: HTTPStatus, content: bytes, kind: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing of what goes well."""
