@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import traceback
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
 from numbers import Integral
 from typing import Any
 
@@ -15,24 +10,14 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 
 from skmultimodal.heads._replies import dialogue_parts, reply
 from skmultimodal.serving._fields import BadRequest, Fields
+from skmultimodal.serving._http import listen
 
-_PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/talk.js": ("talk.js", "text/javascript; charset=utf-8"),
-    "/style.css": ("style.css", "text/css; charset=utf-8"),
-}
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src blob:; media-src blob:",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 _CONSTRAINTS = {
     "title": [str],
     "host": [str],
     "port": [Interval(Integral, 0, 65535, closed="both")],
     "max_bytes": [Interval(Integral, 1, None, closed="left")],
 }
-_LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
 class DialogueServer:
@@ -53,7 +38,7 @@ class DialogueServer:
     title : str, default="Dialogue"
         Heading of the page.
     host : str, default="127.0.0.1"
-        Address to listen on. The default is heard on this machine alone. The server
+        Address (IPv4) or name to listen on. The default is heard on this machine alone. The server
         knows no passwords: let others in through a proxy that does.
     port : int, default=8000
         Port to listen on; 0 takes a free one.
@@ -72,7 +57,7 @@ class DialogueServer:
     ValueError
         If the dialogues of `fit` had other roles.
     OSError
-        If the port is taken.
+        If the port is taken, or the host unknown.
 
     See Also
     --------
@@ -113,9 +98,8 @@ class DialogueServer:
             _CONSTRAINTS, given, caller_name="DialogueServer"
         )
         self._talk = Talk(pipeline, roles, title)
-        self._server = _listen(host, port, self._talk, max_bytes)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._server.server_port}"
+        self._server = listen(host, port, self._talk, max_bytes)
+        self.url = f"http://{host}:{self._server.server_port}"
         self._thread: threading.Thread | None = None
         self._is_serving = False
 
@@ -221,109 +205,3 @@ def _turns(history: Any) -> list[tuple[str, str]]:
     if not isinstance(history, list) or not all(map(is_turn, history)):
         raise BadRequest("history must be a list of [role, text].")
     return [(role, text) for role, text in history]
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, address: tuple[str, int], talk: Talk, max_bytes: int):
-        super().__init__(address, _Handler)
-        self.talk, self.max_bytes = talk, max_bytes
-        self.hosts = {f"{name}:{self.server_port}" for name in (*_LOCAL, address[0])}
-        self.is_local = address[0] in _LOCAL
-
-
-def _listen(host: str, port: int, talk: Talk, max_bytes: int) -> _Server:
-    try:
-        return _Server((host, port), talk, max_bytes)
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"DialogueServer cannot listen on {host}:{port} ({error.strerror}). port=0 "
-            "takes a free port.",
-        ) from error
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
-    timeout = 60  # seconds that a silent connection keeps its thread
-
-    def do_GET(self) -> None:
-        if not self._is_ours():
-            return
-        if self.path == "/about":
-            self._send_json(HTTPStatus.OK, self.server.talk.about())
-        elif self.path in _PAGE:
-            name, kind = _PAGE[self.path]
-            content = files("skmultimodal.serving").joinpath("page", name).read_bytes()
-            self._send(HTTPStatus.OK, content, kind)
-        else:
-            self._refuse(HTTPStatus.NOT_FOUND, f"There is no {self.path} here.")
-
-    def do_POST(self) -> None:
-        if not self._is_ours():
-            return
-        # other sites cannot send JSON without being asked for leave first
-        if self.path != "/reply":
-            self._refuse(HTTPStatus.NOT_FOUND, f"There is no {self.path} here.")
-        elif self.headers.get_content_type() != "application/json":
-            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json.")
-        else:
-            body = self._body()
-            if body is not None:
-                self._answer(body)
-
-    def _answer(self, body: bytes) -> None:
-        try:
-            said = self.server.talk.answer(json.loads(body))
-        except json.JSONDecodeError as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, f"This is no JSON: {error}.")
-        except (ValueError, TypeError) as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
-        except Exception as error:
-            traceback.print_exc()
-            said = f"{type(error).__name__}: {error}. The server's log has more."
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, said)
-        else:
-            self._send_json(HTTPStatus.OK, {"reply": said})
-
-    def _is_ours(self) -> bool:
-        """Whether the page was asked for by its own name.
-
-        A site whose name points to this machine (DNS rebinding) has another.
-        """
-        host = self.headers.get("Host", "")
-        if self.server.is_local and host not in self.server.hosts:
-            self._refuse(HTTPStatus.FORBIDDEN, f"{host!r} is not served here.")
-            return False
-        return True
-
-    def _body(self) -> bytes | None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal():
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "Say the Content-Length.")
-            return None
-        if int(length) > self.server.max_bytes:
-            most = self.server.max_bytes / 2**20
-            said = f"The files are too large: more than {most:.1f} MiB together."
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, said)
-            return None
-        return self.rfile.read(int(length))
-
-    def _refuse(self, status: HTTPStatus, message: str) -> None:
-        self._send_json(status, {"error": message})
-
-    def _send_json(self, status: HTTPStatus, content: Any) -> None:
-        self._send(status, json.dumps(content).encode(), "application/json")
-
-    def _send(self, status: HTTPStatus, content: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(content)))
-        for name, value in _HEADERS.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing of what goes well."""
