@@ -38,8 +38,8 @@ class DialogueServer:
     title : str, default="Dialogue"
         Heading of the page.
     host : str, default="127.0.0.1"
-        Address (IPv4) or name to listen on. The default is heard on this machine alone. The server
-        knows no passwords: let others in through a proxy that does.
+        Address (IPv4) or name to listen on. The default is heard on this machine alone.
+        The server knows no passwords: let others in through a proxy that does.
     port : int, default=8000
         Port to listen on; 0 takes a free one.
     max_bytes : int, default=33554432

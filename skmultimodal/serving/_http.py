@@ -41,8 +41,8 @@ def listen(host: str, port: int, talk: Any, max_bytes: int) -> PageServer:
         raise OSError(
             error.errno,
             f"DialogueServer cannot listen on {host}:{port} ({error.strerror}). Choose "
-            "another host, an IPv4 address or its name, or another port; port=0 takes a "
-            "free one.",
+            "another host, an IPv4 address or its name, or another port; 0 takes a free "
+            "one.",
         ) from error
 
 
