@@ -40,9 +40,8 @@ def listen(host: str, port: int, talk: Any, max_bytes: int) -> PageServer:
     except OSError as error:
         raise OSError(
             error.errno,
-            f"DialogueServer cannot listen on {host}:{port} ({error.strerror}). Choose "
-            "another host, an IPv4 address or its name, or another port; 0 takes a free "
-            "one.",
+            f"DialogueServer cannot listen on {host}:{port} ({error.strerror}). "
+            "Choose another host (an IPv4 address or a name) or port (0: a free one).",
         ) from error
 
 
