@@ -19,7 +19,7 @@ from sklearn.utils.validation import _num_samples
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads.stacked import Fit, Outcome, fit_together
 from skmultimodal.model_selection.searching._groups import Part, Task
-from skmultimodal.model_selection.searching._once import Once, attach
+from skmultimodal.model_selection.searching._once import attach
 from skmultimodal.model_selection.searching._prefix import (
     Prepared,
     head_of,
@@ -45,7 +45,6 @@ class _Attempt:
 
 def evaluate(
     problem: SearchProblem,
-    once: Once,
     task: Task,
     number: int,
     *prepared: Prepared | str | None,
@@ -58,7 +57,7 @@ def evaluate(
     results: list[Result] = []
     attempts: list[_Attempt] = []
     for part, found in zip(task, prepared or [None] * len(task)):
-        ready = prepare_part(problem, once, part) if found is None else found
+        ready = prepare_part(problem, part) if found is None else found
         if isinstance(ready, Prepared) and ready.memory is not None:
             ready.memory.attach(ready.steps)
         for attempt in _begin(problem, part, ready):
@@ -74,7 +73,7 @@ def evaluate(
 
 
 def prepare_part(
-    problem: SearchProblem, once: Once, part: Part, ahead: bool = False
+    problem: SearchProblem, part: Part, ahead: bool = False
 ) -> Prepared | str:
     """Fit the prefix of a part; the error as a text where it fails.
 
@@ -85,6 +84,7 @@ def prepare_part(
         X, y = problem.train_part(problem.estimator, fold)
         return Prepared(None, X, y, problem.fit_params_of(fold))
     first = part.candidates[0]
+    once = problem.once.get(part.prefix, [])
     estimator = problem.trained(first, fold)
     X, y = problem.train_part(estimator, fold)
     seconds_a_row = attach(estimator, problem.candidate(first), once) if once else 0.0

@@ -11,11 +11,16 @@ import warnings
 import cloudpickle
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from joblib.externals.loky import get_reusable_executor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from skmultimodal.compose import ModalityTransformer
 from skmultimodal.model_selection import FusionSearchCV
 from skmultimodal.model_selection.searching._engine import Engine, JoblibEngine
+from skmultimodal.model_selection.searching._shared import Mapped
 
 from .._searching import Stateless, head, pipeline, same_results, table
 
@@ -123,6 +128,31 @@ def test_the_same_on_every_engine_and_nothing_missing_where_a_worker_dies(
 def test_an_error_of_a_task_is_raised_as_it_was(engine):
     with engine(), pytest.raises(ValueError, match="'lr' parameter of"):
         FusionSearchCV(head(), {"lr": [-1.0]}, error_score="raise").fit(X, Y)
+
+
+def test_what_is_encoded_once_is_known_to_workers(tmp_path, monkeypatch):
+    """Also cells that are told apart by identity, and a function of a script."""
+    log = tmp_path / "log"
+
+    def means(rows):
+        cells = np.asarray(rows)[:, 0]
+        with log.open("a") as file:
+            file.write(f"{len(cells)}\n")
+        return np.stack([cell.mean(axis=0) for cell in cells])
+
+    def share(self, value):
+        return Mapped.write(value, str(tmp_path), "value")
+
+    monkeypatch.setattr(JoblibEngine, "share", share)
+    pictures = pd.Series(list(np.random.default_rng(0).normal(size=(60, 5, 2))))
+    entries = [
+        ("table", StandardScaler(), ["a", "b"]),
+        ("picture", FunctionTransformer(means), ["picture"]),
+    ]
+    steps = Pipeline([("encode", ModalityTransformer(entries)), ("head", head())])
+    search = FusionSearchCV(steps, {"head__lr": [0.1, 0.2]}, cv=3, refit=False)
+    search.fit(X.assign(picture=pictures), Y)
+    assert log.read_text().split() == ["60", "3"]
 
 
 @pytest.mark.slow
