@@ -175,6 +175,11 @@ def test_threads_give_the_same(backend, expected):
         agrees(search().fit(X, Y), expected)
 
 
+def test_a_backend_that_gives_all_results_at_the_end(expected):
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        agrees(search().fit(X, Y), expected)
+
+
 def test_pieces_of_a_fold_share_its_prefix(expected):
     """Three folds on two workers: the third is cut, its prefix fitted once."""
     from .._searching import CALLS, Counting
