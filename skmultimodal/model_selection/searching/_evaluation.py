@@ -8,10 +8,8 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Number
 from typing import Any
 
-from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._validation import _score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
@@ -27,7 +25,7 @@ from skmultimodal.model_selection.searching._prefix import (
 )
 from skmultimodal.model_selection.searching._problem import SearchProblem
 from skmultimodal.model_selection.searching._remembering import Memory
-from skmultimodal.model_selection.searching._results import Result
+from skmultimodal.model_selection.searching._results import Result, set_error_score
 
 # Torch has one random state a process: threads train one after another.
 _TRAINING = threading.RLock()
@@ -84,9 +82,9 @@ def prepare_part(
         X, y = problem.train_part(problem.estimator, fold)
         return Prepared(None, X, y, problem.fit_params_of(fold))
     first = part.candidates[0]
-    once = problem.once.get(part.prefix, [])
     estimator = problem.trained(first, fold)
     X, y = problem.train_part(estimator, fold)
+    once = problem.once.get(part.prefix, [])
     seconds_a_row = attach(estimator, problem.candidate(first), once) if once else 0.0
     try:
         prepared = prepare(estimator, X, y, problem.fit_params_of(fold))
@@ -205,12 +203,5 @@ def _scores(
 
 
 def _fail(problem: SearchProblem, result: Result, error: str) -> None:
-    """The error and, where names of scores are known, the score that it gets."""
     result.fit_error = error
-    given = problem.error_score
-    assert isinstance(given, Number)
-    if isinstance(problem.scorer, _MultimetricScorer):
-        result.test_scores = dict.fromkeys(problem.scorer._scorers, given)
-        result.train_scores = dict.fromkeys(problem.scorer._scorers, given)
-    else:
-        result.test_scores = result.train_scores = given
+    set_error_score(problem, result)
