@@ -535,3 +535,18 @@ def test_interrupting_leaves_what_is_finished(scoring):
     assert np.isnan(results[f"split2_test_{name}"][2:]).all()
     assert list(results[f"rank_test_{name}"][2:]) == [3, 3]
     assert len(found.report_) == 4
+
+
+def test_interrupting_leaves_no_best_candidate_of_an_earlier_fit():
+    def score(estimator, X, y):
+        CALLS["score"] += 1
+        if CALLS["score"] == 6 + 4:
+            raise KeyboardInterrupt
+        return estimator.score(X, y)
+
+    found = search(pipeline(), LRS, scoring=score).fit(X, Y)
+    with pytest.raises(KeyboardInterrupt):
+        found.fit(X, Y)
+    assert np.isnan(found.cv_results_["split2_test_score"]).all()
+    assert not hasattr(found, "best_params_")
+    assert not hasattr(found, "best_estimator_")
