@@ -131,7 +131,7 @@ class SearchDisplay:
         rows = self._rows()
         ax = axes_for(ax, (7.5, 1.2 + _ROW * len(rows)), "SearchDisplay")
         means = np.asarray(self.results[f"mean_test_{self.score}"])
-        best = int(np.nanargmax(means)) if np.isfinite(means).any() else -1
+        best = self._best(means)
         for place, (_, members) in enumerate(reversed(rows)):
             self._draw_row(ax, place, members, means, best)
         ax.set_yticks(np.arange(len(rows)), [label for label, _ in reversed(rows)])
@@ -180,6 +180,12 @@ class SearchDisplay:
                 ax.plot(means[k], y, "o", ms=6, mec="white", mew=0.6, color=colour)
         leader = max(members, key=lambda k: np.nan_to_num(means[k], nan=-np.inf))
         self._write(ax, place, leader, means[leader], leader == best)
+
+    def _best(self, means: np.ndarray) -> int:
+        """The best candidate, of the last round of a halving search; -1: none."""
+        rounds = np.asarray(self.results.get("iter", np.zeros(len(means))))
+        means = np.where(rounds == rounds.max(), means, np.nan)
+        return int(np.nanargmax(means)) if np.isfinite(means).any() else -1
 
     def _folds(self) -> np.ndarray:
         """(n_folds, n_candidates)"""

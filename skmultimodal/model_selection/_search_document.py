@@ -48,10 +48,11 @@ cv_results_ : dict of str to array of shape (n_candidates,)
     As GridSearchCV gives it. ``mean_fit_time`` is that of a candidate alone: the prefix
     in full and the head.
 report_ : DataFrame of shape (n_candidates, 7 + n_parameters)
-    A row a candidate, best first: ``candidate`` (its place in `cv_results_`),
-    ``rank``, ``mean`` and ``sd`` of the score, ``seconds`` that it really took, its
-    share of what candidates share, ``group`` of those that have trained together (NA:
-    alone), ``alone`` (why) and the parameters, readable.
+    A row a candidate, best first, and of halving the last round first: ``candidate``
+    (its place in `cv_results_`), ``rank``, ``mean`` and ``sd`` of the score,
+    ``seconds`` that it really took, its share of what candidates share, ``group`` of
+    those that have trained together (NA: alone), ``alone`` (why) and the parameters,
+    readable.
 best_estimator_ : estimator
     Fitted on all rows; only with `refit`.
 best_score_ : float

@@ -84,6 +84,8 @@ class StackedSearch(BaseSearchCV):
             self._run_search(trials.evaluate, callback_ctx=root)
         except KeyboardInterrupt:
             trials.keep(self)
+            if trials.results:
+                self._forget_best()
             raise
         trials.keep(self)
         first = trials.out[0]["test_scores"]
@@ -159,6 +161,11 @@ class StackedSearch(BaseSearchCV):
                 f"a head of skmultimodal.heads; got {type(head).__name__}. "
                 "batched='auto' trains others one by one."
             )
+
+    def _forget_best(self) -> None:
+        """Of an earlier fit: it is not the best one of these results."""
+        for name in [n for n in vars(self) if n.startswith("best_")]:
+            delattr(self, name)
 
     def _choose(self, results: dict[str, Any], refit_metric: Any) -> None:
         best = self._select_best_index(self.refit, refit_metric, results)

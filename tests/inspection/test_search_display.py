@@ -109,3 +109,11 @@ def test_from_any_search():
         SearchDisplay.from_search(search, parameter="lr")
     with pytest.raises(ValueError, match="score='f1'"):
         SearchDisplay.from_search(search, score="f1")
+
+
+def test_the_best_of_a_halving_search_is_that_of_the_last_round():
+    found = results(lr=[0.1, 0.2, 0.3])
+    found["iter"] = np.array([1, 0, 0])
+    display = SearchDisplay(found, "lr").plot()
+    colours = {text.get_text(): text.get_color() for text in display.ax_.texts}
+    assert colours["0.100"] != colours["0.200"] == colours["0.300"]

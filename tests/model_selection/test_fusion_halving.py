@@ -81,6 +81,7 @@ def test_results_have_the_form_of_scikit_learn():
         assert getattr(found, name) == getattr(expected, name)
     assert found.resource == "max_epochs"
     assert len(found.report_) == 7
+    assert found.report_.loc[0, "candidate"] == found.best_index_
 
 
 @pytest.mark.parametrize(

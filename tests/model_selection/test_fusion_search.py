@@ -258,6 +258,25 @@ def test_text_that_is_hashed_is_hashed_once():
     agree(*both(steps, LRS, rows, return_train_score=True))
 
 
+@pytest.mark.parametrize("kind", ["datetime64[ns]", "period[h]", "category"])
+def test_rows_are_known_by_cells_that_are_made_when_they_are_read(kind):
+    def day(rows):
+        CALLS["day"] += 1
+        column = pd.DataFrame(rows).iloc[:, 0]
+        return np.array([[cell.day, cell.hour] for cell in column], dtype=float)
+
+    times = pd.Timestamp(2024, 1, 1) + pd.to_timedelta(np.arange(60) * 7, unit="h")
+    column = pd.Series(times).astype("datetime64[ns]")
+    column = column.dt.to_period("h") if kind == "period[h]" else column.astype(kind)
+    entries = [
+        ("table", StandardScaler(), ["a", "b"]),
+        ("time", FunctionTransformer(day), ["time"]),
+    ]
+    steps = Pipeline([("encode", ModalityTransformer(entries)), ("head", head())])
+    agree(*both(steps, LRS, X.assign(time=column), refit=False))
+    assert CALLS["day"] == 2  # all rows, and a few to see that they stand alone
+
+
 def test_rows_that_depend_on_each_other_are_left_to_the_folds():
     def centred(rows):
         CALLS["centred"] += 1
@@ -516,3 +535,18 @@ def test_interrupting_leaves_what_is_finished(scoring):
     assert np.isnan(results[f"split2_test_{name}"][2:]).all()
     assert list(results[f"rank_test_{name}"][2:]) == [3, 3]
     assert len(found.report_) == 4
+
+
+def test_interrupting_leaves_no_best_candidate_of_an_earlier_fit():
+    def score(estimator, X, y):
+        CALLS["score"] += 1
+        if CALLS["score"] == 6 + 4:
+            raise KeyboardInterrupt
+        return estimator.score(X, y)
+
+    found = search(pipeline(), LRS, scoring=score).fit(X, Y)
+    with pytest.raises(KeyboardInterrupt):
+        found.fit(X, Y)
+    assert np.isnan(found.cv_results_["split2_test_score"]).all()
+    assert not hasattr(found, "best_params_")
+    assert not hasattr(found, "best_estimator_")

@@ -107,7 +107,9 @@ class Feed:
         if not even:
             parts = [_repeat(part, n, self.rows.x.device) for part in parts]
         index = torch.stack(parts)  # (F, n)
-        taken = self.rows.take(index.flatten(), self.complete)
+        # a view of presence has no more rows than there are
+        complete = self.complete and index.numel() <= len(self.rows)
+        taken = self.rows.take(index.flatten(), complete)
         rows = Rows(
             taken.x.view(*index.shape, -1),
             taken.present[: index.numel()].view(*index.shape, -1),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import joblib
@@ -15,7 +16,7 @@ from scipy import sparse
 from skmultimodal._version import __version__
 from skmultimodal.model_selection.searching._prefix import content
 from skmultimodal.model_selection.searching._problem import SearchProblem
-from skmultimodal.model_selection.searching._results import Result
+from skmultimodal.model_selection.searching._results import Result, set_error_score
 
 _FORMAT = 1
 
@@ -39,7 +40,7 @@ class Checkpoint:
             os.truncate(self.path, size)
         for header, lines in sections:
             if header["search"] == marks:
-                self.found = [Result(**line) for line in lines]
+                self.found = _kept(lines, problem)
                 self.seeds = header["seeds"]
                 return
         if sections and first:
@@ -90,10 +91,14 @@ class Checkpoint:
     def _refuse(self, header: dict[str, Any], marks: dict[str, str]) -> None:
         held = header["search"]
         differing = [name for name, mark in marks.items() if held.get(name) != mark]
+        several = len(differing) > 1 or differing[0].endswith("s")
+        drawn = ""
+        if differing == ["splits"]:
+            drawn = " Folds that are drawn at random need a random_state."
         raise ValueError(
             f"checkpoint={self.path!r} is of another search: its "
-            f"{', '.join(differing)} differ{'s' * (len(differing) == 1)} from what is "
-            "searched now. Delete the file, or give another path."
+            f"{', '.join(differing)} {'differ' if several else 'differs'} from what is "
+            f"searched now.{drawn} Delete the file, or give another path."
         )
 
     def _write(self, lines: Iterable[dict[str, Any]], start: int | None = None) -> None:
@@ -104,6 +109,20 @@ class Checkpoint:
             file.write(text.encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def _kept(lines: Iterable[dict[str, Any]], problem: SearchProblem) -> list[Result]:
+    """The last line of each fit; what has failed is as `error_score` is now."""
+    results = [Result(**line) for line in lines]
+    last = {(result.candidate, result.fold): result for result in results}
+    kept = []
+    for result in last.values():
+        if result.fit_error is not None:
+            if problem.error_score == "raise":
+                continue  # fitted again, so that its error is raised as it was
+            set_error_score(problem, result)
+        kept.append(result)
+    return kept
 
 
 def _plain(value: Any) -> Any:
@@ -181,7 +200,13 @@ def _cell(cell: Any) -> Any:
 def _scoring(scorer: Any) -> Any:
     """Names: a scorer's own pickle may hold a function of a script."""
     scorers = getattr(scorer, "_scorers", {"score": scorer})
-    return [
-        (name, repr(s) if hasattr(s, "_score_func") else getattr(s, "__qualname__", ""))
-        for name, s in sorted(scorers.items())
-    ]
+    return [(name, _named_score(scorer)) for name, scorer in sorted(scorers.items())]
+
+
+def _named_score(scorer: Any) -> str:
+    if hasattr(scorer, "_score_func"):
+        return repr(scorer)
+    if isinstance(scorer, partial):
+        held = _digest([scorer.args, sorted(scorer.keywords.items())])
+        return f"{_named_score(scorer.func)} {held}"
+    return getattr(scorer, "__qualname__", "")

@@ -82,6 +82,8 @@ class JoblibEngine(Engine):
         self.n_workers = effective_n_jobs(n_jobs)
         backend, _ = get_active_backend()
         threads = getattr(backend, "uses_threads", False)
+        streams = getattr(backend, "supports_return_generator", False)
+        self._return_as = "generator_unordered" if streams else "list"
         self._at_home = self.n_workers == 1 or threads
         self._folder: Any = None
         self._n_files = 0
@@ -106,7 +108,7 @@ class JoblibEngine(Engine):
         parallel = Parallel(
             n_jobs=self._n_jobs,
             pre_dispatch=self._pre_dispatch,
-            return_as="generator_unordered",
+            return_as=self._return_as,
         )
         yield from parallel(
             delayed(call)(number, work, *args) for number, args in tasks.items()

@@ -8,10 +8,8 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from numbers import Number
 from typing import Any
 
-from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._validation import _score
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import _num_samples
@@ -19,7 +17,7 @@ from sklearn.utils.validation import _num_samples
 from skmultimodal.heads._base import FusionHead
 from skmultimodal.heads.stacked import Fit, Outcome, fit_together
 from skmultimodal.model_selection.searching._groups import Part, Task
-from skmultimodal.model_selection.searching._once import Once, attach
+from skmultimodal.model_selection.searching._once import attach
 from skmultimodal.model_selection.searching._prefix import (
     Prepared,
     head_of,
@@ -27,7 +25,7 @@ from skmultimodal.model_selection.searching._prefix import (
 )
 from skmultimodal.model_selection.searching._problem import SearchProblem
 from skmultimodal.model_selection.searching._remembering import Memory
-from skmultimodal.model_selection.searching._results import Result
+from skmultimodal.model_selection.searching._results import Result, set_error_score
 
 # Torch has one random state a process: threads train one after another.
 _TRAINING = threading.RLock()
@@ -45,7 +43,6 @@ class _Attempt:
 
 def evaluate(
     problem: SearchProblem,
-    once: Once,
     task: Task,
     number: int,
     *prepared: Prepared | str | None,
@@ -58,7 +55,7 @@ def evaluate(
     results: list[Result] = []
     attempts: list[_Attempt] = []
     for part, found in zip(task, prepared or [None] * len(task)):
-        ready = prepare_part(problem, once, part) if found is None else found
+        ready = prepare_part(problem, part) if found is None else found
         if isinstance(ready, Prepared) and ready.memory is not None:
             ready.memory.attach(ready.steps)
         for attempt in _begin(problem, part, ready):
@@ -74,7 +71,7 @@ def evaluate(
 
 
 def prepare_part(
-    problem: SearchProblem, once: Once, part: Part, ahead: bool = False
+    problem: SearchProblem, part: Part, ahead: bool = False
 ) -> Prepared | str:
     """Fit the prefix of a part; the error as a text where it fails.
 
@@ -87,6 +84,7 @@ def prepare_part(
     first = part.candidates[0]
     estimator = problem.trained(first, fold)
     X, y = problem.train_part(estimator, fold)
+    once = problem.once.get(part.prefix, [])
     seconds_a_row = attach(estimator, problem.candidate(first), once) if once else 0.0
     try:
         prepared = prepare(estimator, X, y, problem.fit_params_of(fold))
@@ -205,12 +203,5 @@ def _scores(
 
 
 def _fail(problem: SearchProblem, result: Result, error: str) -> None:
-    """The error and, where names of scores are known, the score that it gets."""
     result.fit_error = error
-    given = problem.error_score
-    assert isinstance(given, Number)
-    if isinstance(problem.scorer, _MultimetricScorer):
-        result.test_scores = dict.fromkeys(problem.scorer._scorers, given)
-        result.train_scores = dict.fromkeys(problem.scorer._scorers, given)
-    else:
-        result.test_scores = result.train_scores = given
+    set_error_score(problem, result)

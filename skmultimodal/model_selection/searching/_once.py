@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,10 +44,9 @@ class _Place:
     entry: int = 0
 
 
-Once = dict[Hashable, Encoded]
-
-
-def encode_once(estimator: Any, X: Any, known: Once) -> Iterator[str]:
+def encode_once(
+    estimator: Any, X: Any, known: dict[Hashable, Encoded]
+) -> Iterator[str]:
     """Encode all rows with what learns nothing in the prefix, and put it to `known`.
 
     Gives the name of each such encoder before it starts. One that fails, or whose rows
@@ -68,6 +67,15 @@ def encode_once(estimator: Any, X: Any, known: Once) -> Iterator[str]:
                 return
         if place.columns is None:
             table = known[place.key].made
+
+
+def encoded_for(estimator: Any, known: dict[Hashable, Encoded]) -> list[Encoded | None]:
+    """Of each encoder that learns nothing, what it made; None: it is left to folds.
+
+    Keys hold what is of this process only, a function of a script by its identity:
+    a worker goes by the order of the encoders.
+    """
+    return [known.get(place.key) for place in _places(estimator)]
 
 
 def _places(estimator: Any) -> Iterator[_Place]:
@@ -131,17 +139,16 @@ def _alike(a: Any, b: Any) -> bool:
     return bool((a == b).all())
 
 
-def attach(estimator: Any, asked: Any, once: Once) -> float:
+def attach(estimator: Any, asked: Any, encoded: Sequence[Encoded | None]) -> float:
     """Let encoders of an estimator look up what they made before.
 
     `asked` is the same estimator as the user has it, without a seed of the fold. Gives
     the seconds a row that this saves.
     """
     saved = 0.0
-    for place in list(_places(asked)):
-        if place.key not in once:
+    for place, found in zip(list(_places(asked)), encoded):
+        if found is None:
             continue
-        found = once[place.key]
         saved += found.seconds
         encoder = _looking_up(found)
         if place.columns is None:
@@ -212,8 +219,8 @@ def row_keys(X: Any) -> list[Hashable] | None:
         if all(getattr(dtype, "kind", "O") in "biuf" for dtype in X.dtypes):
             X = X.to_numpy()
         else:
-            columns = [[_cell_key(c) for c in X.iloc[:, k]] for k in range(X.shape[1])]
-            return list(zip(*columns))
+            columns = [_column_keys(X.iloc[:, k]) for k in range(X.shape[1])]
+            return None if None in columns else list(zip(*columns))
     if not isinstance(X, np.ndarray) or X.ndim > 2:
         return None
     if X.dtype == object:
@@ -221,6 +228,17 @@ def row_keys(X: Any) -> list[Hashable] | None:
         return [tuple(map(_cell_key, row)) for row in cells]
     X = np.ascontiguousarray(X)
     return [row.tobytes() for row in X]
+
+
+def _column_keys(column: pd.Series) -> list[Hashable] | None:
+    if column.dtype == object:
+        return [_cell_key(cell) for cell in column]
+    cells = list(column)  # of dates and the like, made now: identity tells nothing
+    if not all(isinstance(cell, Hashable) for cell in cells):
+        return None
+    plain = str | bytes | bool | int | float | np.generic
+    kind = str(column.dtype)  # the same time elsewhere is an equal Timestamp
+    return [_cell_key(c) if isinstance(c, plain) else (kind, c) for c in cells]
 
 
 def _cell_key(cell: Any) -> Hashable:

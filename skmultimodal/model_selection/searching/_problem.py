@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
 from skmultimodal.model_selection._candidates import seeded
+from skmultimodal.model_selection.searching._once import Encoded
 
 
 @dataclass
@@ -46,6 +47,9 @@ class SearchProblem:
     batched: bool = True
     max_models: int | str = "auto"
     stage: Stage | None = None  # of a search that trains in several
+    # by prefix, what is encoded once; here since its rows hold the cells of X, which
+    # stay the same objects in a worker if both travel together
+    once: dict[int, list[Encoded | None]] = field(default_factory=dict)
     label: str = field(default_factory=lambda: uuid4().hex[:8])  # of its stacks
 
     def candidate(self, number: int) -> Any:

@@ -44,7 +44,8 @@ def make_report(
             for value, masked in zip(held.data, mask)
         ]
         report[name.removeprefix("param_")] = pd.Series(cells, dtype=object)
-    order = np.argsort(results[f"rank_test_{score}"], kind="stable")
+    rounds = results.get("iter", np.zeros(len(candidates)))  # of a halving search
+    order = np.lexsort((results[f"rank_test_{score}"], -np.asarray(rounds)))
     return report.iloc[order].reset_index(drop=True)
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
+
+from sklearn.metrics._scorer import _MultimetricScorer
+
+from skmultimodal.model_selection.searching._problem import SearchProblem
 
 
 @dataclass
@@ -34,3 +39,14 @@ class Result:
         names = ["fit_error", "test_scores", "n_test_samples", "fit_time", "score_time"]
         names += ["train_scores"] * return_train_score
         return {name: getattr(self, name) for name in names}
+
+
+def set_error_score(problem: SearchProblem, result: Result) -> None:
+    """The score of a fit that has failed, where names of scores are known of each."""
+    given = problem.error_score
+    assert isinstance(given, Number)
+    if isinstance(problem.scorer, _MultimetricScorer):
+        result.test_scores = dict.fromkeys(problem.scorer._scorers, given)
+        result.train_scores = dict.fromkeys(problem.scorer._scorers, given)
+    else:
+        result.test_scores = result.train_scores = given

@@ -18,7 +18,11 @@ from skmultimodal.model_selection.searching._groups import (
     list_parts,
     plan_tasks,
 )
-from skmultimodal.model_selection.searching._once import Once, encode_once
+from skmultimodal.model_selection.searching._once import (
+    Encoded,
+    encode_once,
+    encoded_for,
+)
 from skmultimodal.model_selection.searching._prefix import head_of, prefix_key
 from skmultimodal.model_selection.searching._problem import SearchProblem
 from skmultimodal.model_selection.searching._results import Result
@@ -39,14 +43,13 @@ def run_fits(
     candidates = [problem.candidate(k) for k in range(len(problem.candidates))]
     keys = [prefix_key(estimator) for estimator in candidates]
     parts = list_parts(keys, len(problem.splits), done)
-    once = _encode_once(problem, parts, candidates, say)
+    _encode_once(problem, parts, candidates, say)
     together = _together(problem, candidates)
     tasks = plan_tasks(parts, engine.n_workers, together=together)
     shared = engine.share(problem)
-    shared_once = engine.share(once)
-    prepared = _prepare_ahead(engine, shared, shared_once, tasks, keys)
+    prepared = _prepare_ahead(engine, shared, tasks, keys)
     work = [
-        (shared, shared_once, task, number, *(prepared.get(_place(p)) for p in task))
+        (shared, task, number, *(prepared.get(_place(p)) for p in task))
         for number, task in enumerate(tasks)
     ]
     for _, results in engine.run(evaluate, work):
@@ -55,13 +58,17 @@ def run_fits(
 
 def _encode_once(
     problem: SearchProblem, parts: list[Part], candidates: list[Any], say: Say
-) -> Once:
+) -> None:
     """All rows by the encoders that learn nothing, of all prefixes."""
-    once: Once = {}
-    for first in {part.prefix: part.candidates[0] for part in parts}.values():
-        for name in encode_once(candidates[first], problem.X, once):
+    known: dict[Hashable, Encoded] = {}
+    problem.once.clear()
+    for part in parts:
+        if part.prefix in problem.once:
+            continue
+        estimator = candidates[part.candidates[0]]
+        for name in encode_once(estimator, problem.X, known):
             say(f"{name} learns nothing: all rows are encoded once")
-    return once
+        problem.once[part.prefix] = encoded_for(estimator, known)
 
 
 def _together(problem: SearchProblem, candidates: list[Any]) -> float:
@@ -80,7 +87,6 @@ def _together(problem: SearchProblem, candidates: list[Any]) -> float:
 def _prepare_ahead(
     engine: Engine,
     problem: Shared,
-    once: Shared,
     tasks: list[Task],
     keys: list[Hashable],
 ) -> dict[Any, Shared]:
@@ -92,7 +98,7 @@ def _prepare_ahead(
         if part.piece and keys[part.candidates[0]] is not None
     }
     places = list(pieces)
-    work = [(problem, once, pieces[place], True) for place in places]
+    work = [(problem, pieces[place], True) for place in places]
     return {
         places[number]: engine.share(prepared)
         for number, prepared in engine.run(prepare_part, work)

@@ -106,6 +106,18 @@ def test_rates_decays_epochs_and_seeds_may_differ():
     assert len({outcome.stack for outcome in outcomes}) <= 2
 
 
+def test_nets_may_ask_for_more_rows_at_once_than_there_are():
+    rows = make_rows(40, absent=False)
+    heads = [head(random_state=k) for k in range(6)]
+    assert_equal(*fit_both(heads, [rows] * 6), rows[0])
+    rows = make_rows(80, absent=False)
+    stopping = {"early_stopping": True, "n_iter_no_change": 1, "max_epochs": 12}
+    heads = [head(lr=lr, **stopping) for lr in (1e-3, 0.01, 0.1, 0.3, 0.5)]
+    alone, outcomes = fit_both(heads, [rows] * 5)
+    assert len({one.n_iter_ for one in alone}) > 1
+    assert_equal(alone, outcomes, rows[0])
+
+
 def test_each_stops_early_by_itself_with_its_best_weights():
     rows = make_rows(n=120)
     grid = [

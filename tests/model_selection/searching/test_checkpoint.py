@@ -1,6 +1,7 @@
 """A killed search goes on from what it had."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -127,3 +128,33 @@ def test_a_fold_keeps_its_draw(path):
     results = search(path, estimator, grid, **asked).fit(X, Y).cv_results_
     for fold in range(3):
         assert len(set(np.round(results[f"split{fold}_test_score"], 12))) == 1
+
+
+def test_failed_fits_get_the_error_score_of_now(path):
+    grid = {"head__lr": [0.1, -1.0]}
+    with pytest.warns(match="3 fits failed"), pytest.warns(match="non-finite"):
+        search(path, grid=grid).fit(X, Y)
+    with pytest.warns(match="3 fits failed"):
+        again = search(path, grid=grid, error_score=0.0).fit(X, Y)
+    assert again.cv_results_["mean_test_score"][1] == 0
+    with pytest.raises(ValueError, match="'lr' parameter of"):
+        search(path, grid=grid, error_score="raise").fit(X, Y)
+
+
+def scaled(estimator, X, y, by):
+    return by * estimator.score(X, y)
+
+
+def test_a_score_is_told_from_another_by_what_it_holds(path):
+    search(path, scoring=partial(scaled, by=1.0)).fit(X, Y)
+    CALLS.clear()
+    search(path, scoring=partial(scaled, by=1.0)).fit(X, Y)
+    assert not CALLS
+    with pytest.raises(ValueError, match="its scoring differs"):
+        search(path, scoring=partial(scaled, by=2.0)).fit(X, Y)
+
+
+def test_folds_at_random_are_said_to_need_a_seed(path):
+    search(path, cv=ShuffleSplit(3)).fit(X, Y)
+    with pytest.raises(ValueError, match=r"its splits differ .* random_state"):
+        search(path, cv=ShuffleSplit(3)).fit(X, Y)

@@ -11,11 +11,16 @@ import warnings
 import cloudpickle
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from joblib.externals.loky import get_reusable_executor
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from skmultimodal.compose import ModalityTransformer
 from skmultimodal.model_selection import FusionSearchCV
 from skmultimodal.model_selection.searching._engine import Engine, JoblibEngine
+from skmultimodal.model_selection.searching._shared import Mapped
 
 from .._searching import Stateless, head, pipeline, same_results, table
 
@@ -125,6 +130,31 @@ def test_an_error_of_a_task_is_raised_as_it_was(engine):
         FusionSearchCV(head(), {"lr": [-1.0]}, error_score="raise").fit(X, Y)
 
 
+def test_what_is_encoded_once_is_known_to_workers(tmp_path, monkeypatch):
+    """Also cells that are told apart by identity, and a function of a script."""
+    log = tmp_path / "log"
+
+    def means(rows):
+        cells = np.asarray(rows)[:, 0]
+        with log.open("a") as file:
+            file.write(f"{len(cells)}\n")
+        return np.stack([cell.mean(axis=0) for cell in cells])
+
+    def share(self, value):
+        return Mapped.write(value, str(tmp_path), "value")
+
+    monkeypatch.setattr(JoblibEngine, "share", share)
+    pictures = pd.Series(list(np.random.default_rng(0).normal(size=(60, 5, 2))))
+    entries = [
+        ("table", StandardScaler(), ["a", "b"]),
+        ("picture", FunctionTransformer(means), ["picture"]),
+    ]
+    steps = Pipeline([("encode", ModalityTransformer(entries)), ("head", head())])
+    search = FusionSearchCV(steps, {"head__lr": [0.1, 0.2]}, cv=3, refit=False)
+    search.fit(X.assign(picture=pictures), Y)
+    assert log.read_text().split() == ["60", "3"]
+
+
 @pytest.mark.slow
 def test_processes_are_sent_data_once_and_no_file_is_left(tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -142,6 +172,11 @@ def test_processes_are_sent_data_once_and_no_file_is_left(tmp_path, monkeypatch)
 @pytest.mark.parametrize("backend", ["threading", "sequential"])
 def test_threads_give_the_same(backend, expected):
     with joblib.parallel_config(backend=backend, n_jobs=2):
+        agrees(search().fit(X, Y), expected)
+
+
+def test_a_backend_that_gives_all_results_at_the_end(expected):
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
         agrees(search().fit(X, Y), expected)
 
 
