@@ -26,7 +26,7 @@ cv : int, cross-validation splitter or iterable, default=None
     None is five folds.
 verbose : int, default=0
     1 shows fits done, best score so far and time left, and says which fits trained
-    alone and why; 2 also a line a fit.
+    alone and why; 2 also a line a fit, with its parameters.
 pre_dispatch : int or str, default="2*n_jobs"
     Tasks that are sent to processes of this machine ahead of time.""",
     "after": """\

@@ -119,7 +119,7 @@ class Trials:
         """All results: those of the checkpoint first, then others as they come."""
         search = self.search
         score = search.refit if isinstance(search.refit, str) else None
-        progress = Progress(n_fits, search.verbose, score)
+        progress = Progress(n_fits, search.verbose, score, problem.candidates)
         checkpoint = None
         if search.checkpoint is not None:
             first = not self._candidates

@@ -495,6 +495,19 @@ def test_each_fit_is_shown(capsys):
     for candidate in (0, 1):
         for fold in range(3):
             assert f"candidate {candidate}, fold {fold}: 0." in said
+    for line in said.splitlines():
+        if line.startswith("[search] candidate 1"):
+            assert line.endswith(f"s; head__lr={LRS['head__lr'][1]}")
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+def test_a_fit_that_fails_is_shown_with_its_reason(capsys):
+    grid = {"head__lr": [0.01, -1.0]}
+    search(pipeline(), grid, verbose=2, refit=False).fit(X, Y)
+    said = capsys.readouterr().out
+    assert "candidate 1, fold 2: failed (sklearn." in said
+    assert "'lr' parameter of FusionClassifier must be" in said
 
 
 def test_the_report_reads_well():

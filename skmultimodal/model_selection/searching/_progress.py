@@ -6,9 +6,11 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from skmultimodal.model_selection.searching._report import readable
 from skmultimodal.model_selection.searching._results import Result
 
 _WIDTH = 24  # characters of the bar
@@ -22,8 +24,15 @@ class Progress:
     the most of them. With `verbose` over 1 there is also a line a fit.
     """
 
-    def __init__(self, n_fits: int, verbose: int, score: str | None):
+    def __init__(
+        self,
+        n_fits: int,
+        verbose: int,
+        score: str | None,
+        candidates: Sequence[dict[str, Any]],
+    ):
         self._n_fits, self._verbose, self._score = n_fits, verbose, score
+        self._candidates = candidates
         self._scores: dict[int, list[float]] = defaultdict(list)
         self._alone: Counter[str] = Counter()
         self._n_done = self._n_before = 0
@@ -63,10 +72,15 @@ class Progress:
         if self._overwrites:
             print("\r" + " " * 79 + "\r", end="")
         score = self._score_of(result)
-        shown = "failed" if result.fit_error or score is None else f"{score:.4f}"
+        if result.fit_error is not None:
+            shown = f"failed ({result.fit_error.strip().splitlines()[-1]})"
+        else:
+            shown = "no score" if score is None else f"{score:.4f}"
+        params = self._candidates[result.candidate].items()
+        told = ", ".join(f"{name}={readable(value)}" for name, value in params)
         print(
             f"[search] candidate {result.candidate}, fold {result.fold}: {shown}, "
-            f"{result.seconds:.1f} s",
+            f"{result.seconds:.1f} s; {told}".rstrip("; "),
             flush=True,
         )
 
