@@ -104,6 +104,20 @@ def test_columns_that_are_not_there(model):
         reply(model, [], talk="hi")
 
 
+def test_columns_without_names_are_given_by_their_position():
+    X, y = frame(40, 0)
+    encode = ModalityTransformer(
+        [("age", TabularEncoder(), slice(0, 1)), ("talk", DialogueHistoryEncoder(), 2)]
+    )
+    head = FusionGenerator(max_epochs=2, random_state=0)
+    raw = X.to_numpy()
+    model = Pipeline([("encode", encode), ("head", head)]).fit(raw, y)
+    said = [reply(model, row[2], **{"0": row[0]}) for row in raw[:5]]
+    assert said == list(model.predict(raw[:5]))
+    with pytest.raises(ValueError, match=r"'2' holds the history.*\['0', '1'\]"):
+        reply(model, [], **{"2": "hi"})
+
+
 def test_what_is_no_pipeline_of_dialogues(model):
     with pytest.raises(TypeError, match="whose last step is a FusionGenerator; got"):
         reply(model[-1], [])
