@@ -36,7 +36,8 @@ class PageServer(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.talk, self.max_bytes = talk, max_bytes
         self.hosts = {*_LOCAL, address[0].lower()}
-        self.is_local = ipaddress.ip_address(self.server_address[0]).is_loopback
+        found = ipaddress.ip_address(str(self.server_address[0]))
+        self.is_local = found.is_loopback
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say what went wrong, unless a page was closed before its answer came."""
