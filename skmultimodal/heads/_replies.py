@@ -14,7 +14,7 @@ from skmultimodal.encoders import DialogueHistoryEncoder
 from skmultimodal.heads._generator import FusionGenerator
 
 
-def reply(pipeline, history, **columns):
+def reply(pipeline, history, /, **columns):
     """Answer one turn.
 
     Parameters
