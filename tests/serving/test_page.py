@@ -232,7 +232,8 @@ def odd_model():
 
 
 def test_odd_fields(browser, odd_model):
-    with DialogueServer(odd_model, port=0) as server:
+    roles = ("user", "user")  # the sides of the page differ all the same
+    with DialogueServer(odd_model, port=0, roles=roles) as server:
         page = browser.new_page()
         page.goto(server.url)
         page.wait_for_selector("#given:not([hidden])")
