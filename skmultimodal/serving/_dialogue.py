@@ -111,8 +111,8 @@ class DialogueServer:
             If it was closed.
         """
         thread = self._started()
-        print(f"{self._talk.title}: {self.url} (Ctrl-C ends it)", flush=True)
         try:
+            print(f"{self._talk.title}: {self.url} (Ctrl-C ends it)", flush=True)
             while thread.is_alive():
                 thread.join(0.5)  # Windows hears Ctrl-C between two waits only
         except KeyboardInterrupt:
