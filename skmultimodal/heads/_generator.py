@@ -333,11 +333,17 @@ class FusionGenerator(FusionHead):
         ndarray of str of shape (n_samples,)
             The best reply that the search finds, the most typical of `mbr_samples`, or
             the most probable of those `allowed`.
+
+        Raises
+        ------
+        ValueError
+            If a parameter that was set after `fit` is out of its range.
         """
         x, writing = self._read(X)
         if self.allowed is not None:
             texts = np.array(read_allowed(self.allowed), dtype=object)
             return texts[writing.of_each(x, list(texts)).argmax(axis=1)]
+        self._validate_params()
         if self.mbr_samples:
             return writing.agreed(x, int(self.mbr_samples), int(self.max_length))
         search = Search(

@@ -14,7 +14,7 @@ from skmultimodal.encoders import DialogueHistoryEncoder
 from skmultimodal.heads._generator import FusionGenerator
 
 
-def reply(pipeline, history, **columns):
+def reply(pipeline, history, /, **columns):
     """Answer one turn.
 
     Parameters
@@ -27,8 +27,9 @@ def reply(pipeline, history, **columns):
     history : list of (role, text), of str, or str
         What was said so far, oldest first; ``[]`` opens the conversation.
     **columns : dict
-        The cell of each other raw column by its name: ``image=picture``. Those that
-        are not given are missing.
+        The cell of each other raw column by its name: ``image=picture``; where `fit`
+        saw no names, by its position: ``**{"0": picture}``. Those that are not given
+        are missing.
 
     Returns
     -------
@@ -261,26 +262,27 @@ def raw_names(encode: ModalityTransformer) -> list[Any]:
 
 def encoders_of(encode: ModalityTransformer) -> Iterator[tuple[Any, list[Any]]]:
     """Each fitted encoder, the first of a Pipeline, and its raw columns."""
-    names = raw_names(encode)
-    for _, encoder, columns in encode.transformers_:
-        first = encoder[0] if isinstance(encoder, Pipeline) else encoder
-        listed = [columns] if isinstance(columns, (str, int)) else columns
-        yield first, [c if isinstance(c, str) else names[c] for c in listed]
+    for name, encoder, _ in encode.transformers_:
+        if not isinstance(encoder, str):  # "drop"
+            first = encoder[0] if isinstance(encoder, Pipeline) else encoder
+            yield first, encode._labels(name)
 
 
 def _one_row(pipeline: Pipeline, history: Any, cells: dict[str, Any]) -> pd.DataFrame:
     encode, _, talk = dialogue_parts(pipeline, "reply")
     names = raw_names(encode)
-    others = [name for name in names if name != talk]
+    others = [str(name) for name in names if name != talk]
     for name in cells:
         if name not in others:
-            given = "holds the history" if name == talk else "is none of its columns"
+            held = name == str(talk)
+            given = "holds the history" if held else "is none of its columns"
             raise ValueError(
                 f"reply: {name!r} {given}. Beside the history ({talk!r}) the pipeline "
                 f"was fitted on {others}."
             )
-    row = {**cells, talk: history}
+    row = {**cells, str(talk): history}
     columns = {
-        name: pd.Series([row.get(name)], dtype=object).infer_objects() for name in names
+        name: pd.Series([row.get(str(name))], dtype=object).infer_objects()
+        for name in names
     }
     return pd.DataFrame(columns)

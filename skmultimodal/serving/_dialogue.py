@@ -99,20 +99,26 @@ class DialogueServer:
         )
         self._talk = Talk(pipeline, roles, title)
         self._server = listen(host, port, self._talk, max_bytes)
-        self.url = f"http://{host}:{self._server.server_port}"
+        self.url = f"http://{host or '0.0.0.0'}:{self._server.server_port}"
         self._thread: threading.Thread | None = None
-        self._is_serving = False
 
     def serve_forever(self) -> None:
-        """Serve until Ctrl-C, or until `close` is called from another thread."""
-        print(f"{self._talk.title}: {self.url} (Ctrl-C ends it)", flush=True)
-        self._is_serving = True
+        """Serve until Ctrl-C, or until `close` is called from another thread.
+
+        Raises
+        ------
+        RuntimeError
+            If it was closed.
+        """
+        thread = self._started()
         try:
-            self._server.serve_forever()
+            print(f"{self._talk.title}: {self.url} (Ctrl-C ends it)", flush=True)
+            while thread.is_alive():
+                thread.join(0.5)  # Windows hears Ctrl-C between two waits only
         except KeyboardInterrupt:
             print()
         finally:
-            self._server.server_close()
+            self.close()
 
     def start(self) -> DialogueServer:
         """Serve from a thread of its own, and come back at once.
@@ -120,24 +126,31 @@ class DialogueServer:
         Returns
         -------
         self : DialogueServer
+
+        Raises
+        ------
+        RuntimeError
+            If it was closed.
         """
-        if not self._is_serving:
-            self._is_serving = True
-            self._thread = threading.Thread(
-                target=self._server.serve_forever, daemon=True
-            )
-            self._thread.start()
+        self._started()
         return self
 
     def close(self) -> None:
         """Stop, and free the port."""
-        if self._is_serving:
+        thread, self._thread = self._thread, None
+        if thread is not None:
             self._server.shutdown()
-            self._is_serving = False
+            thread.join()
         self._server.server_close()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+
+    def _started(self) -> threading.Thread:
+        if self._server.fileno() < 0:
+            raise RuntimeError("This DialogueServer is closed. Make another.")
+        if self._thread is None:
+            serve = self._server.serve_forever
+            self._thread = threading.Thread(target=serve, daemon=True)
+            self._thread.start()
+        return self._thread
 
     def __enter__(self) -> DialogueServer:
         return self.start()

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime
+import sys
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +23,8 @@ from skmultimodal.encoders import (
 from skmultimodal.heads._replies import encoders_of, raw_names
 
 _FILES = {ImageEncoder: "image", AudioEncoder: "audio", VideoEncoder: "video"}
+# of encoders that share a column the first is asked for: it serves the others, too
+_GENERAL = ("video", "audio", "image", "text", "choice", "date", "number")
 
 
 class BadRequest(ValueError):
@@ -42,16 +48,25 @@ class Field:
             return None
         if self.kind in _FILES.values():
             return self._content(value)
-        wanted = (int, float) if self.kind == "number" else str
-        if isinstance(value, bool) or not isinstance(value, wanted):
-            raise BadRequest(f"{self.name!r}: {value!r} is no {self.kind}.")
-        return value
+        if self.kind == "number":
+            if _is_finite(value):
+                return value
+        elif self.kind == "date":
+            # as such: the dates of fit may have been written in another order
+            with suppress(TypeError, ValueError):
+                return datetime.date.fromisoformat(value)
+        elif isinstance(value, str):
+            return value
+        raise BadRequest(f"{self.name!r}: {value!r:.60} is no {self.kind}.")
 
     def _content(self, value: Any) -> bytes:
         try:
-            return base64.b64decode(value["base64"], validate=True)
+            content = base64.b64decode(value["base64"], validate=True)
         except (TypeError, KeyError, binascii.Error, ValueError):
             raise BadRequest(f"{self.name!r}: no content of a file was sent.") from None
+        if not content:
+            raise BadRequest(f"{self.name!r}: the file is empty.")
+        return content
 
 
 @dataclass(frozen=True)
@@ -63,10 +78,16 @@ class Fields:
 
     @classmethod
     def of(cls, encode: ModalityTransformer, talk: Any) -> Fields:
-        found = {field.name: field for field in _found(encode)}
-        names = [name for name in raw_names(encode) if name != talk]
-        asked = [found[name] for name in names if name in found]
-        return cls(asked, [str(name) for name in names if name not in found])
+        found = defaultdict(list)
+        for field in _found(encode):
+            found[field.name].append(field)
+        read = {name for _, columns in encoders_of(encode) for name in columns}
+        names = [n for n in raw_names(encode) if n in read and n != talk]
+        asked = {str(name): _shared(found[str(name)]) for name in names}
+        return cls(
+            [field for field in asked.values() if field is not None],
+            [name for name, field in asked.items() if field is None],
+        )
 
     def cells(self, sent: Any) -> dict[str, Any]:
         if not isinstance(sent, Mapping):
@@ -74,7 +95,9 @@ class Fields:
         known = {field.name: field for field in self.asked}
         odd = [name for name in sent if name not in known]
         if odd:
-            raise BadRequest(f"{odd[0]!r} is not asked for; there is {list(known)}.")
+            raise BadRequest(
+                f"{odd[0]!r:.60} is not asked for; there is {list(known)}."
+            )
         return {name: known[name].cell(value) for name, value in sent.items()}
 
     def described(self) -> list[dict[str, Any]]:
@@ -83,16 +106,32 @@ class Fields:
 
 def _found(encode: ModalityTransformer) -> Iterator[Field]:
     for encoder, columns in encoders_of(encode):
+        names = [str(name) for name in columns]
         if isinstance(encoder, TabularEncoder):
-            for name in columns:
-                kind = encoder.column_kinds_[str(name)]
-                few = encoder.categories_.get(str(name), ())
+            for name, (own, kind) in zip(names, encoder.column_kinds_.items()):
+                few = encoder.categories_.get(own, ())
                 if kind == "category":
                     kind = "choice" if few else "text"
                 if kind != "empty":
                     yield Field(name, kind, list(few))
         elif isinstance(encoder, TextEncoder):
-            yield from (Field(name, "text") for name in columns)
+            yield from (Field(name, "text") for name in names)
         else:
             kinds = [kind for c, kind in _FILES.items() if isinstance(encoder, c)]
-            yield from (Field(name, kind) for kind in kinds for name in columns)
+            yield from (Field(name, kind) for kind in kinds for name in names)
+
+
+def _shared(fields: Sequence[Field]) -> Field | None:
+    """What serves all encoders of a column.
+
+    Nothing where one reads files and another reads text: the text would be a path.
+    """
+    if len({field.kind in _FILES.values() for field in fields}) != 1:
+        return None
+    return min(fields, key=lambda field: _GENERAL.index(field.kind))
+
+
+def _is_finite(value: Any) -> bool:
+    most = sys.float_info.max  # integers have no end
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and -most <= value <= most

@@ -82,6 +82,22 @@ def test_allowed_may_be_wrong_after_fit_too():
 
 
 @pytest.mark.parametrize(
+    "params",
+    [
+        {"mbr_samples": 2},
+        {"mbr_samples": -1},
+        {"mbr_samples": 5.0},
+        {"n_beams": 0},
+        {"max_length": 0},
+    ],
+)
+def test_what_is_set_after_fit_is_checked(params):
+    head = FusionGenerator(**QUICK).fit(X, Y).set_params(**params)
+    with pytest.raises(ValueError, match=f"'{next(iter(params))}' parameter"):
+        head.predict(X)
+
+
+@pytest.mark.parametrize(
     ("params", "message"),
     [
         ({"n": 0}, "n=0"),

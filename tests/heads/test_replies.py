@@ -104,6 +104,35 @@ def test_columns_that_are_not_there(model):
         reply(model, [], talk="hi")
 
 
+def test_columns_without_names_are_given_by_their_position():
+    X, y = frame(40, 0)
+    encode = ModalityTransformer(
+        [("age", TabularEncoder(), slice(0, 1)), ("talk", DialogueHistoryEncoder(), 2)]
+    )
+    head = FusionGenerator(max_epochs=2, random_state=0)
+    raw = X.to_numpy()
+    model = Pipeline([("encode", encode), ("head", head)]).fit(raw, y)
+    said = [reply(model, row[2], **{"0": row[0]}) for row in raw[:5]]
+    assert said == list(model.predict(raw[:5]))
+    with pytest.raises(ValueError, match=r"'2' holds the history.*\['0', '1'\]"):
+        reply(model, [], **{"2": "hi"})
+
+
+def test_a_column_may_have_the_name_of_a_parameter():
+    X, y = frame(20, 0)
+    X = X.rename(columns={"age": "history", "image": "pipeline"})
+    encode = ModalityTransformer(
+        [
+            ("age", TabularEncoder(), ["history"]),
+            ("talk", DialogueHistoryEncoder(), "talk"),
+        ]
+    )
+    head = FusionGenerator(max_epochs=1, random_state=0)
+    model = Pipeline([("encode", encode), ("head", head)]).fit(X, y)
+    said = reply(model, X["talk"][0], history=X["history"][0])
+    assert said == model.predict(X[:1])[0]
+
+
 def test_what_is_no_pipeline_of_dialogues(model):
     with pytest.raises(TypeError, match="whose last step is a FusionGenerator; got"):
         reply(model[-1], [])

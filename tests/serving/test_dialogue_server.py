@@ -3,7 +3,13 @@
 import base64
 import http.client
 import json
+import pickle
 import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
 import threading
 import time
 
@@ -56,6 +62,7 @@ def test_the_page_and_what_it_loads(server):
         assert "default-src 'self'" in headers["Content-Security-Policy"]
         assert len(body) > 300
         assert b"http" not in body.replace(b"http-equiv", b"")  # nothing from elsewhere
+        assert b'"/' not in body  # a proxy may put it under a path of its own
 
 
 def test_the_page_is_told_what_to_ask_for(server):
@@ -104,6 +111,8 @@ def test_many_at_once_get_their_own_replies(server):
     [
         (b"{", "no JSON"),
         (b"\xff\xfe", "utf-?8|UTF-?8|JSON"),
+        (b"[" * 15_000, "no JSON"),
+        (b"1" * 15_000, "no JSON"),
         ([], "holds history and cells"),
         ({"history": []}, "holds history and cells"),
         ({"history": "hello", "cells": {}}, "list of"),
@@ -126,6 +135,7 @@ def test_other_paths_kinds_and_sizes(server):
     assert send(server, "/about", good)[0] == 404
     assert send(server, "/reply", good, **{"Content-Type": "text/plain"})[0] == 415
     assert send(server, "/reply", good, **{"Content-Length": "many"})[0] == 411
+    assert send(server, "/reply", good, **{"Content-Length": "-1"})[0] == 411
     status, _, body = send(server, "/reply", good | {"more": "x" * 20_000})
     assert status == 413
     assert "too large" in json.loads(body)["error"]
@@ -136,8 +146,71 @@ def test_a_site_that_points_its_name_here_is_refused(server):
     assert send(server, "/about", Host="evil.example:80")[0] == 403
     good = {"history": [], "cells": {}}
     assert send(server, "/reply", good, Host="evil.example")[0] == 403
+    for host in ("localhost.evil.example", "evil.example:localhost", ""):
+        assert send(server, "/about", Host=host)[0] == 403
+
+
+def test_a_tunnel_may_have_another_port(server):
     port = server.url.rpartition(":")[2]
-    assert send(server, "/about", Host=f"localhost:{port}")[0] == 200
+    for host in (f"localhost:{port}", "localhost:9000", "127.0.0.1", "LOCALHOST"):
+        assert send(server, "/about", Host=host)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "127.1"])
+def test_this_machine_by_another_name_is_guarded_too(model, host):
+    with DialogueServer(model, host=host, port=0) as server:
+        assert send(server, "/about")[0] == 200
+        assert send(server, "/about", Host="evil.example")[0] == 403
+
+
+def raw_post(server, length, content):
+    """What comes back of a request that says this length of its content."""
+    host, port = server.url.removeprefix("http://").split(":")
+    head = (
+        f"POST /reply HTTP/1.0\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {length}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(head.encode() + content)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(4096), b""))
+
+
+def test_whoever_sends_too_much_hears_so(server, capsys):
+    """And is not cut off while sending."""
+    much = 8_000_000
+    assert b" 413 " in raw_post(server, much, b"x" * much)
+    assert b" 413 " in raw_post(server, "1" * 5000, b"x")  # no integer of Python
+    assert not capsys.readouterr().err
+
+
+def test_a_page_that_was_closed_is_no_error(model, monkeypatch, capsys):
+    asked, gone = threading.Event(), threading.Event()
+
+    def slow(*_, **__):
+        asked.set()
+        gone.wait(20)
+        return "ok"
+
+    monkeypatch.setattr("skmultimodal.serving._dialogue.reply", slow)
+    content = json.dumps({"history": [["user", "hi"]], "cells": {}})
+    with DialogueServer(model, port=0) as server:
+        finished = threading.Event()
+        done = server._server.shutdown_request
+        monkeypatch.setattr(
+            server._server, "shutdown_request", lambda r: (done(r), finished.set())
+        )
+        where = server.url.removeprefix("http://")
+        connection = http.client.HTTPConnection(where)
+        json_type = {"Content-Type": "application/json"}
+        connection.request("POST", "/reply", content, json_type)
+        assert asked.wait(20)
+        reset = struct.pack("ii", 1, 0)
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+        connection.close()
+        gone.set()
+        assert finished.wait(20)
+    assert not capsys.readouterr().err
 
 
 def test_what_breaks_inside_is_an_error_of_the_server(model, monkeypatch, capsys):
@@ -168,6 +241,51 @@ def test_closing_what_was_not_started(model):
     server = DialogueServer(model, port=0)
     server.close()
     server.close()
+
+
+def test_what_is_closed_does_not_start_again(model, capsys):
+    with DialogueServer(model, port=0) as server:
+        pass
+    for start in (server.start, server.serve_forever):
+        with pytest.raises(RuntimeError, match="is closed"):
+            start()
+    assert not capsys.readouterr().out
+    port = int(server.url.rpartition(":")[2])
+    with DialogueServer(model, port=port) as other:  # at once
+        assert send(other, "/about")[0] == 200
+
+
+def test_serve_forever_of_what_was_started(model):
+    """As ``with server: server.serve_forever()`` does."""
+    with DialogueServer(model, port=0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        assert send(server, "/about")[0] == 200
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to send")
+def test_ctrl_c_ends_it(model, tmp_path):
+    path = tmp_path / "model.pickle"
+    path.write_bytes(pickle.dumps(model))
+    script = (
+        "import pathlib, pickle, sys\n"
+        "from skmultimodal.serving import DialogueServer\n"
+        "model = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        "DialogueServer(model, port=0).serve_forever()\n"
+        "print('after it')\n"
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", script, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    with running:
+        assert "Ctrl-C ends it" in running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=60)
+    assert running.returncode == 0
+    assert "after it" in said
 
 
 def test_a_search_will_do(model):

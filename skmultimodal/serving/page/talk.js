@@ -1,9 +1,10 @@
 "use strict";
 
 const at = (id) => document.getElementById(id);
-const spoken = []; // [role, text], oldest first
+let spoken = []; // [role, text], oldest first; another list once it starts again
 const readers = new Map(); // column -> function that gives its cell
 let [person, model] = ["user", "model"]; // roles
+let mostBytes = Infinity; // of a request
 
 function make(tag, properties = {}, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
@@ -12,6 +13,10 @@ function make(tag, properties = {}, ...children) {
 }
 
 function asBase64(file) {
+  if (file.size > mostBytes) {
+    const most = (mostBytes / 2 ** 20).toFixed(1);
+    throw new Error(`${file.name} is too large: more than ${most} MiB.`);
+  }
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onerror = () => reject(new Error(`${file.name} cannot be read.`));
@@ -52,8 +57,12 @@ function addField(field, number) {
       field.kind === "choice"
         ? choiceInput(field)
         : make("input", { type: field.kind, step: "any" });
-    const cell = () => (field.kind === "number" ? Number(input.value) : input.value);
-    readers.set(field.name, () => (input.value === "" ? null : cell()));
+    readers.set(field.name, () => {
+      // a number or date that is half written has no value
+      if (input.validity.badInput) throw new Error(`${field.name}: no ${field.kind}.`);
+      if (input.value === "") return null;
+      return field.kind === "number" ? Number(input.value) : input.value;
+    });
   }
   input.id = id;
   box.insertBefore(input, box.children[1] ?? null);
@@ -67,19 +76,21 @@ async function ask(path, options) {
   } catch {
     throw new Error("The server does not answer. Is it still running?");
   }
-  const content = await answer.json();
-  if (!answer.ok) throw new Error(content.error);
+  const content = await answer.json().catch(() => ({
+    error: `The server's answer cannot be read (${answer.status}).`,
+  }));
+  if (content.error !== undefined) throw new Error(content.error);
   return content;
 }
 
 async function cells() {
-  const found = {};
-  for (const [name, read] of readers) found[name] = await read();
-  return found;
+  const found = [];
+  for (const [name, read] of readers) found.push([name, await read()]);
+  return Object.fromEntries(found);
 }
 
-function show(role, text) {
-  const side = role === person ? "person" : "model";
+function show(side, text) {
+  const role = side === "person" ? person : model;
   const said = make("span", { className: "text" }, text || "(says nothing)");
   const turn = make("li", { className: side });
   turn.append(make("span", { className: "role" }, role), said);
@@ -99,36 +110,42 @@ async function say(event) {
   if (!text || at("send").disabled) return;
   complain("");
   at("send").disabled = true;
-  const turn = show(person, text);
-  const turns = [...spoken, [person, text]];
+  const turn = show("person", text);
+  const turns = spoken;
   at("text").value = "";
   try {
-    const body = JSON.stringify({ history: turns, cells: await cells() });
+    const history = [...turns, [person, text]];
+    const body = JSON.stringify({ history, cells: await cells() });
     const headers = { "Content-Type": "application/json" };
-    const { reply } = await ask("/reply", { method: "POST", headers, body });
-    spoken.splice(0, spoken.length, ...turns, [model, reply]);
-    show(model, reply);
+    const { reply } = await ask("reply", { method: "POST", headers, body });
+    if (spoken === turns) {
+      turns.push([person, text], [model, reply]);
+      show("model", reply);
+    }
   } catch (error) {
-    turn.remove();
-    at("text").value = text;
-    complain(error.message);
+    if (spoken === turns) {
+      turn.remove();
+      at("text").value = [text, at("text").value].filter(Boolean).join("\n");
+      complain(error.message);
+    }
   }
   at("send").disabled = false;
   at("text").focus();
 }
 
 function startAgain() {
-  spoken.length = 0;
+  spoken = [];
   at("turns").replaceChildren();
   complain("");
   at("text").focus();
 }
 
 async function begin() {
-  const about = await ask("/about");
+  const about = await ask("about");
   document.title = about.title;
   at("title").textContent = about.title;
   [person, model] = about.roles;
+  mostBytes = about.max_bytes;
   at("who").textContent = person;
   about.fields.forEach(addField);
   if (about.left_out.length) {

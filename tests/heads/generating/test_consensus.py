@@ -13,6 +13,8 @@ from skmultimodal.heads.generating._consensus import _agreement, most_agreed
 def chrf(said, true):
     """By the definition: mean precision and recall of 1- to 6-grams, F with β = 2."""
     said, true = "".join(said.split()), "".join(true.split())
+    if not said and not true:
+        return 1.0  # undefined; nothing is like nothing
     pairs = []
     for n in range(1, 7):
         a, b = (
@@ -56,3 +58,8 @@ def test_what_most_say_is_taken():
     assert most_agreed(["no", "yes", "no"]) == "no"
     assert most_agreed(["", "", ""]) == ""
     assert most_agreed(["first", "", "?!"]) == "first"
+
+
+def test_silence_is_agreed_on_too():
+    assert most_agreed(["hello there", "", "hello", "", ""]) == ""
+    assert most_agreed(["hello there", "", "hello", "hello you"]) != ""
