@@ -26,7 +26,7 @@ class DialogueServer:
     The page asks for a turn, and for a cell of each other raw column: pictures, sounds
     and videos as files, numbers, dates and texts as such, categories from a list. What
     is left empty is missing. The conversation is kept by the page; the server keeps
-    nothing.
+    nothing (an encoder with a `store=` keeps embeddings of what was sent).
 
     Parameters
     ----------
