@@ -146,11 +146,12 @@ class DialogueServer:
     def _started(self) -> threading.Thread:
         if self._server.fileno() < 0:
             raise RuntimeError("This DialogueServer is closed. Make another.")
-        if self._thread is None:
+        thread = self._thread
+        if thread is None:
             serve = self._server.serve_forever
-            self._thread = threading.Thread(target=serve, daemon=True)
-            self._thread.start()
-        return self._thread
+            self._thread = thread = threading.Thread(target=serve, daemon=True)
+            thread.start()
+        return thread  # another may have called close meanwhile
 
     def __enter__(self) -> DialogueServer:
         return self.start()
