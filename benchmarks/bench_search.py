@@ -412,6 +412,12 @@ def run_small(options: argparse.Namespace) -> dict[str, Any]:
             2,
             2_000,
         ),
+        "hidden 512 and 512, 4 candidates, 3 folds": (
+            head(64, 32, max_epochs=10).set_params(hidden_layer_sizes=(512, 512)),
+            {"lr": [1e-3, 2e-3, 3e-3, 5e-3]},
+            3,
+            600,
+        ),
         "50 rows, 12 candidates, 5 folds": (head(32, 32), GRID, 5, 50),
     }
     found = {}

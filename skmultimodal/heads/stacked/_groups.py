@@ -86,7 +86,15 @@ def group_nets(nets: Sequence[Net], max_models: int | str) -> list[list[Net]]:
                 net.outcome.alone = trial.fails
             groups += [[net] for net in same]
             continue
-        most = most_models(same[0].step, same[0].job, max_models)
+        most = most_models(first.step, first.job, max_models)
+        if most == 1:
+            why = "nets so wide do not repay a stack"
+            if max_models != "auto":
+                why = f"max_models={max_models}"
+            for net in same:
+                net.outcome.alone = None if net.pauses else why
+            groups += [[net] for net in same]
+            continue
         for pool in _pools(same, trial.by_row, most):
             groups += _cut(pool, most)
     return groups

@@ -14,6 +14,7 @@ from skmultimodal.heads.stacked._step import Step
 _SHARE = 0.25  # of the memory that is free; the nets' data lie there too
 _KEPT = 5  # weights, gradients, two moments, and room to move
 _CACHE = 20 * 2**20  # bytes of weights, gradients and moments, beyond which a CPU waits
+_WORTH = 4  # wide nets side by side; two or three are slower than one by one
 
 
 def most_models(step: Step, job: Job, max_models: int | str) -> int:
@@ -25,6 +26,8 @@ def most_models(step: Step, job: Job, max_models: int | str) -> int:
     most = _SHARE * free / (_KEPT * weights + _bytes_of_outputs(step, job))
     if job.settings.device.type == "cpu":
         most = min(most, _CACHE / (4 * weights))
+        if most < _WORTH:
+            return 1
     return max(1, int(most))
 
 

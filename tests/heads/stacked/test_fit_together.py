@@ -278,6 +278,22 @@ def test_rows_that_nets_share_are_sent_to_the_device_once(monkeypatch):
     assert len(sent) == 1
 
 
+def test_wide_nets_are_not_stacked_on_a_cpu():
+    rows = make_rows()
+    for width, why in [(8, None), (1200, "nets so wide do not repay a stack")]:
+        wide = {"hidden_layer_sizes": (width, width), "device": "cpu"}
+        heads = [head(lr=lr, **wide) for lr in np.logspace(-3, -2, 5)]
+        outcomes = fit_together([Fit(h, *rows, data=0) for h in heads])
+        assert {outcome.alone for outcome in outcomes} == {why}
+        assert len({outcome.stack for outcome in outcomes}) == 1
+
+
+def test_max_models_of_one_says_so():
+    fits = [Fit(head(lr=lr), *make_rows(), data=0) for lr in np.logspace(-3, -2, 5)]
+    outcomes = fit_together(fits, max_models=1)
+    assert {outcome.alone for outcome in outcomes} == {"max_models=1"}
+
+
 def test_max_models_cuts_stacks():
     rows = make_rows()
     fits = [Fit(head(lr=lr), *rows, data=0) for lr in np.logspace(-3, -2, 7)]
