@@ -79,6 +79,7 @@ def upload(page, content, name="picture.png"):
 def test_a_conversation(page, model, pictures):
     """Each reply is that of Python to the same turns and cells."""
     assert page.title() == page.inner_text("h1") == "Shapes"
+    assert page.evaluate("document.activeElement.id") == "text"
     assert page.locator("#given label").all_inner_texts() == ["side", "image"]
     history, said = [], []
     for color, side, turn in [

@@ -153,6 +153,7 @@ async function begin() {
     at("given").append(make("p", {}, `Not asked for, so missing: ${names}.`));
   }
   at("given").hidden = !about.fields.length && !about.left_out.length;
+  if (document.activeElement === document.body) at("text").focus();
 }
 
 at("say").addEventListener("submit", say);
