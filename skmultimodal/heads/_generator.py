@@ -105,7 +105,7 @@ class FusionGenerator(FusionHead):
         From 3 on, `predict` does not search: it draws so many replies and gives the one
         with the highest mean chrF against the others (minimum Bayes risk). The most
         probable reply to an open question tends to be short and bland; this one is
-        typical. 0 searches. May be set after `fit`.
+        typical (arXiv:2005.10283). 0 searches. May be set after `fit`.
     allowed : list of str, default=None
         Replies to choose from: `predict` gives the most probable of them. May be set
         after `fit`.

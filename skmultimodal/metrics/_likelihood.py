@@ -117,6 +117,8 @@ def neg_perplexity_scorer(estimator, X, y):
     ------
     TypeError
         If `estimator` gives no log-likelihoods, or a row is no text.
+    ValueError
+        If there are no rows, or not as many of X as of y.
 
     See Also
     --------
